@@ -1,0 +1,1 @@
+"""Grafana dashboards and Prometheus rules over the metrics of `extra_headers.telemetry`."""

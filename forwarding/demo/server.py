@@ -1,0 +1,222 @@
+"""A real OGX server as a child process: its run config, its start with progress, its log, its end."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from extra_headers.forwarding.demo.upstream import MODEL
+
+_LOG_LINES_SHOWN = 20
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+
+
+class ServerError(RuntimeError):
+    """A server did not start. The message holds its last log lines."""
+
+
+def inference_provider(
+    provider_id: str, base_url: str, extra_headers: object = None, provider_type: str = "remote::vllm", **config: object
+) -> dict[str, Any]:
+    """Return a provider entry of a run config; with the add-on's flag where `extra_headers` is given."""
+    entry: dict[str, Any] = {"provider_id": provider_id, "provider_type": provider_type}
+    settings: dict[str, Any] = {"base_url": base_url, **config}
+    if extra_headers is not None:
+        entry["module"] = "extra_headers.forwarding"
+        settings["extra_headers"] = extra_headers
+    return {**entry, "config": settings}
+
+
+def run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: int) -> dict[str, Any]:
+    """Return a run config for chat, completions, embeddings, rerank and Anthropic Messages over `providers`.
+
+    Each provider has the models `test-model`, `test-embedding` and `test-rerank`, all served by the same upstream.
+    """
+    kinds = {MODEL: "llm", "test-embedding": "embedding", "test-rerank": "rerank"}
+    models = [
+        {
+            "model_id": f"{provider['provider_id']}/{name}",
+            "provider_id": provider["provider_id"],
+            "provider_model_id": MODEL,
+            "model_type": kind,
+            "metadata": {"embedding_dimension": 2} if kind == "embedding" else {},
+        }
+        for provider in providers
+        for name, kind in kinds.items()
+    ]
+    stores = ("inference", "conversations", "prompts", "connectors")
+    return {
+        "version": 2,
+        "distro_name": "extra-headers",
+        "apis": ["inference", "models", "messages"],
+        "providers": {
+            "inference": [dict(provider) for provider in providers],
+            "messages": [
+                {
+                    "provider_id": "builtin",
+                    "provider_type": "inline::builtin",
+                    "config": {"kvstore": {"namespace": "messages", "backend": "kv_default"}},
+                }
+            ],
+        },
+        "storage": {
+            "backends": {
+                "kv_default": {"type": "kv_sqlite", "db_path": str(directory / "kv.db")},
+                "sql_default": {"type": "sql_sqlite", "db_path": str(directory / "sql.db")},
+            },
+            "stores": {
+                "metadata": {"namespace": "registry", "backend": "kv_default"},
+                **{store: {"table_name": store, "backend": "sql_default"} for store in stores},
+            },
+        },
+        "registered_resources": {"models": models, "vector_stores": []},
+        "server": {"host": "127.0.0.1", "port": port},
+    }
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+class OgxServer:
+    """An OGX server that runs while the `with` block does.
+
+    Args:
+        config: its run config; written to `directory`.
+        directory: for the run config, its databases and the log.
+        environment: added to this process's own.
+        command: what to start; the run config's path is appended.
+        on_wait: called now and then while the server starts, with the seconds so far.
+        timeout: seconds until a start counts as failed.
+
+    Raises:
+        ServerError: the server ended, or did not answer in time.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        directory: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
+        on_wait: Callable[[float], None] | None = None,
+        timeout: float = 90,
+    ) -> None:
+        self.url = f"http://127.0.0.1:{config['server']['port']}"
+        self.config_path = directory / "run.yaml"
+        self.log_path = directory / "server.log"
+        self._config = config
+        self._environment = environment or {}
+        self._command = command or ogx_command()
+        self._on_wait = on_wait or (lambda _: None)
+        self._timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.config_path.write_text(yaml.safe_dump(self._config, sort_keys=False))
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a command of ours
+                [*self._command, str(self.config_path)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self._environment},
+                # A group of its own: Ctrl-C in the terminal is ours to handle, and workers are ended with it.
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server, or of the supervisor of its workers."""
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything the server wrote so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """End the server and all its children; at once when it does not end by itself."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+        # Children that outlived the server have the group's id, too.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        started = time.monotonic()
+        while not self._is_ready():
+            seconds = time.monotonic() - started
+            if process.poll() is not None:
+                raise ServerError(f"the server ended with exit code {process.returncode}:\n{self._last_lines()}")
+            if seconds > self._timeout:
+                raise ServerError(f"the server did not answer within {self._timeout:.0f} s:\n{self._last_lines()}")
+            self._on_wait(seconds)
+            time.sleep(_POLL_SECONDS)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=5):  # noqa: S310 - our own http URL
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.log.splitlines()[-_LOG_LINES_SHOWN:])
+
+
+def ogx_command() -> list[str]:
+    """Return the command that starts the OGX of this environment; the run config's path is to follow.
+
+    Raises:
+        ServerError: there is no OGX here.
+    """
+    beside = Path(sys.executable).with_name("ogx")
+    found = str(beside) if beside.exists() else shutil.which("ogx")
+    if found is None:
+        raise ServerError("no OGX server in this environment; pip install 'extra-headers-forwarding[ogx]'")
+    # `--insecure` only lifts the demand for TLS; the server listens on loopback.
+    return [found, "run", "--insecure"]

@@ -1,0 +1,218 @@
+"""A stand-in for a model provider that records, byte for byte, what reaches it.
+
+It speaks as much of the OpenAI, vLLM rerank and Anthropic APIs as the requests of the demo and of the tests need, over
+plain sockets: an HTTP library would tidy up the very bytes that matter.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+MODEL = "test-model"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """One request as it came off the socket."""
+
+    head: bytes
+    """Request line and header fields, with the blank line that ends them."""
+    body: bytes
+
+    @property
+    def method(self) -> str:
+        """The request method."""
+        return self.head.split(b" ", 1)[0].decode("ascii")
+
+    @property
+    def path(self) -> str:
+        """The request target."""
+        return self.head.split(b" ", 2)[1].decode("ascii")
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The header fields in order of arrival, names as sent."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines if line)]
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of every field of that name, whatever its case."""
+        return [value for field, value in self.fields if field.lower() == name.lower()]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the upstream sends back."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: PLR0911 - one per endpoint
+    """Answer as a well-behaved provider would."""
+    if request.method == "GET":
+        return _json({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "demo"}]})
+    body: dict[str, Any] = json.loads(request.body)
+    path = request.path.rpartition("/v1")[2] or request.path
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    match path:
+        case "/chat/completions" if body.get("stream"):
+            delta = {"index": 0, "delta": {"role": "assistant", "content": "hi"}, "finish_reason": None}
+            last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+            chunks = [{**_completion("chat.completion.chunk"), "choices": [choice]} for choice in (delta, last)]
+            return _events([json.dumps(chunk) for chunk in chunks] + ["[DONE]"])
+        case "/chat/completions":
+            message = {"role": "assistant", "content": "hi"}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            return _json({**_completion("chat.completion"), "choices": [choice], "usage": usage})
+        case "/completions":
+            choice = {"index": 0, "text": "hi", "finish_reason": "stop", "logprobs": None}
+            return _json({**_completion("text_completion"), "choices": [choice], "usage": usage})
+        case "/embeddings":
+            data = [{"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}]
+            return _json({"object": "list", "data": data, "model": MODEL, "usage": usage})
+        case "/rerank":
+            return _json({"results": [{"index": 0, "relevance_score": 0.9}]})
+        case "/messages/count_tokens":
+            return _json({"input_tokens": 1})
+        case "/messages" if body.get("stream"):
+            return _events([json.dumps(event) for event in _anthropic_events()])
+        case "/messages":
+            return _json(_anthropic_message([{"type": "text", "text": "hi"}]))
+    return Answer(404, b'{"error": {"message": "no such path"}}')
+
+
+def _json(value: object) -> Answer:
+    return Answer(200, json.dumps(value).encode())
+
+
+def _events(data: list[str]) -> Answer:
+    return Answer(200, "".join(f"data: {event}\n\n" for event in data).encode(), "text/event-stream")
+
+
+def _completion(kind: str) -> dict[str, object]:
+    return {"id": "demo-1", "object": kind, "created": 0, "model": MODEL}
+
+
+def _anthropic_message(content: list[dict[str, str]]) -> dict[str, object]:
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    message = {"id": "msg-1", "type": "message", "role": "assistant", "model": MODEL, "content": content}
+    return {**message, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+
+
+def _anthropic_events() -> list[dict[str, object]]:
+    block = {"type": "text", "text": ""}
+    return [
+        {"type": "message_start", "message": _anthropic_message([])},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+        {"type": "message_stop"},
+    ]
+
+
+class Upstream:
+    """The recording provider, on a port of its own in a thread of its own, while the `with` block runs.
+
+    Args:
+        port: to listen on; 0 for any free one.
+        answer: what to answer; may run for each request in turn.
+
+    """
+
+    def __init__(
+        self, port: int = 0, answer: Callable[[ReceivedRequest], Answer] = answer_as_provider, host: str = "127.0.0.1"
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._lock = threading.Lock()
+        self._received: list[ReceivedRequest] = []
+        self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
+        self._started: Future[int] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._connections: set[asyncio.Task[None]] = set()
+        self.answer = answer
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._port = self._started.result()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
+    @property
+    def base_url(self) -> str:
+        """The base URL to configure as a provider's."""
+        return f"http://{self._host}:{self._port}/v1"
+
+    @property
+    def received(self) -> list[ReceivedRequest]:
+        """The requests so far, in order of arrival."""
+        with self._lock:
+            return list(self._received)
+
+    def take(self) -> list[ReceivedRequest]:
+        """Return the requests so far and forget them."""
+        with self._lock:
+            taken, self._received = self._received, []
+            return taken
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            server = self._loop.run_until_complete(asyncio.start_server(self._serve, self._host, self._port))
+        except OSError as error:
+            self._started.set_exception(error)
+            self._loop.close()
+            return
+        self._started.set_result(server.sockets[0].getsockname()[1])
+        self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(self._close_connections())
+        self._loop.close()
+
+    async def _close_connections(self) -> None:
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(iter(ReceivedRequest(head, b"").values("content-length")), "0")
+                request = ReceivedRequest(head, await reader.readexactly(int(length)))
+                with self._lock:
+                    self._received.append(request)
+                answer = self.answer(request)
+                writer.write(_encode(answer))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client closed the connection
+        finally:
+            writer.close()
+
+
+def _encode(answer: Answer) -> bytes:
+    head = f"HTTP/1.1 {answer.status} -\r\ncontent-type: {answer.content_type}\r\ncontent-length: {len(answer.body)}"
+    return f"{head}\r\n\r\n".encode("ascii") + answer.body

@@ -1,0 +1,38 @@
+"""The JSON around the extra headers: what a decoder that keeps the last of two equal keys would hide.
+
+Pure functions over strings. The host decodes provider data with the last key winning; a proxy or log in front of it may
+have judged the first. So equal keys are kept here, for the evaluation to call them duplicates.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+
+class RepeatedKeys(dict[str, object]):
+    """A decoded JSON object that has equal keys. As a dict, the last one wins; `pairs` holds every one."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.pairs = tuple(pairs)
+        counts = Counter(key for key, _ in pairs)
+        self.repeated = frozenset(key for key, count in counts.items() if count > 1)
+
+
+def decode_object(text: str) -> Mapping[str, object] | None:
+    """Decode a JSON object, keeping equal keys as `RepeatedKeys`.
+
+    Returns:
+        The object; None where `text` is no JSON, no object, or nested or sized beyond what the decoder takes.
+
+    """
+    try:
+        decoded = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    decoded = dict(pairs)
+    return decoded if len(decoded) == len(pairs) else RepeatedKeys(pairs)

@@ -1,0 +1,139 @@
+"""The running host: OGX, or llama-stack under its earlier name. All that is asked of it stands here.
+
+A host is found by what the process has loaded, never imported by guess.
+"""
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, cast
+
+from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
+from extra_headers.telemetry.spans import Caller, redact_provider_data
+
+_PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
+_WRAPPED_MARK = "_extra_headers_wrapped"
+
+
+class UnsupportedHostError(RuntimeError):
+    """The add-on was loaded by something that is neither OGX nor llama-stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What the host's own decoder hides of the provider-data header of the current request."""
+
+    malformed: bool
+    repeated: RepeatedKeys | None
+    """The provider data with its equal keys, where it has any at the top level."""
+    fields: Mapping[str, RepeatedKeys]
+    """The values of the top level that are objects with equal keys."""
+
+
+_WELL_FORMED = _Decoded(malformed=False, repeated=None, fields={})
+_decoded: ContextVar[_Decoded] = ContextVar("extra_headers_decoded_provider_data", default=_WELL_FORMED)
+
+
+class Host:
+    """The host's own modules, under whichever name it was loaded."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self._request_headers = self._own_module("core.request_headers")
+
+    def load_module(self, path: str) -> ModuleType:
+        """Import a module by its dotted path."""
+        return importlib.import_module(path)
+
+    def _own_module(self, name: str) -> ModuleType:
+        return self.load_module(f"{self.package}.{name}")
+
+    def inference_provider_specs(self) -> list[Any]:
+        """Return the host's specs of built-in remote inference providers."""
+        available: list[Any] = self._own_module("providers.registry.inference").available_providers()
+        return [spec for spec in available if hasattr(spec, "adapter_type")]
+
+    def load_class(self, path: str) -> type[Any]:
+        """Import a class by its dotted path, as the host does."""
+        return cast(type[Any], self._own_module("core.utils.dynamic").instantiate_class_type(path))
+
+    def openai_mixin(self) -> type[Any]:
+        """Return the base class of providers that speak the OpenAI API through the SDK."""
+        return cast(type[Any], self._own_module("providers.utils.inference.openai_mixin").OpenAIMixin)
+
+    def extra_headers(self, field: str) -> tuple[bool, object]:
+        """Return whether the caller of the current request sent extra headers in `field`, and which.
+
+        The second item is None where they are malformed beyond being read.
+        """
+        provider_data = self._request_headers.PROVIDER_DATA_VAR.get()
+        decoded = _decoded.get()
+        value = provider_data.get(field) if provider_data else None
+        if value is None:
+            return decoded.malformed, None
+        if (repeated := decoded.repeated) is not None and field in repeated.repeated and repeated[field] == value:
+            return True, None
+        kept = decoded.fields.get(field)
+        return True, kept if kept == value else value
+
+    def caller(self) -> Caller | None:
+        """Return whom the host authenticated for the current request."""
+        user = self._request_headers.get_authenticated_user()
+        if user is None:
+            return None
+        return Caller(user=user.principal or None, tenant=getattr(user, "tenant_id", None))
+
+    def watch_provider_data(self) -> None:
+        """Note, of every request, what the host's decoder of provider data hides. Once per process.
+
+        The host logs and then forgets a provider-data header that is no JSON object, and keeps the last of equal keys.
+        """
+        module: Any = self._request_headers
+        decode = module.parse_request_provider_data
+        if not hasattr(decode, _WRAPPED_MARK):
+            module.parse_request_provider_data = _noting_decoder(decode, _PROVIDER_DATA_HEADERS[self.package])
+
+
+def _noting_decoder(
+    decode: Callable[[Mapping[str, str]], dict[str, Any] | None], header: str
+) -> Callable[[Mapping[str, str]], dict[str, Any] | None]:
+    def parse_request_provider_data(headers: Mapping[str, str]) -> dict[str, Any] | None:
+        # The two spellings that the hosts look for, in their order.
+        text = headers.get(header) or headers.get(header.lower())
+        if not text or text.strip() == "null":
+            _decoded.set(_WELL_FORMED)
+            return decode(headers)
+        redact_provider_data()
+        kept = decode_object(text)
+        if kept is None:
+            _decoded.set(_Decoded(malformed=True, repeated=None, fields={}))
+            # For the host's own log line. Deep nesting and endless numbers raise in its decoder.
+            with contextlib.suppress(ValueError, RecursionError):
+                decode(headers)
+            return None
+        fields = {key: value for key, value in kept.items() if isinstance(value, RepeatedKeys)}
+        _decoded.set(_Decoded(False, kept if isinstance(kept, RepeatedKeys) else None, fields))
+        return decode(headers)
+
+    setattr(parse_request_provider_data, _WRAPPED_MARK, True)
+    return parse_request_provider_data
+
+
+def current_host() -> Host:
+    """Return the host that loaded the add-on.
+
+    Raises:
+        UnsupportedHostError: there is none.
+
+    """
+    for package in _PROVIDER_DATA_HEADERS:
+        if f"{package}.core.distribution" in sys.modules:
+            return Host(package)
+    raise UnsupportedHostError(
+        "extra_headers.forwarding was loaded outside a server; it is meant for `module: extra_headers.forwarding` in "
+        "the run config of OGX or llama-stack"
+    )

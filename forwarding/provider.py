@@ -1,0 +1,14 @@
+"""What `module: extra_headers.forwarding` in a run config loads; the names here are the host's."""
+
+from typing import Any
+
+from extra_headers.forwarding.adapter import extended_spec
+from extra_headers.forwarding.host import current_host
+
+
+def get_provider_spec() -> list[Any]:
+    """Return the host's built-in remote inference providers, each extended by the `extra_headers` setting.
+
+    The host picks the one of the entry's own `provider_type`.
+    """
+    return [extended_spec(spec) for spec in current_host().inference_provider_specs()]

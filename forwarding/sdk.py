@@ -1,0 +1,14 @@
+"""What an openai client sends on every call without any caller: the names that no caller may override."""
+
+from openai import AsyncOpenAI, Omit, OpenAI
+
+
+def client_header_names(client: OpenAI | AsyncOpenAI) -> frozenset[str]:
+    """Return the names of the headers that `client` and the HTTP client beneath it send on every call.
+
+    Unset ones (`openai-organization`, `openai-project`) are not sent and so not among them.
+    """
+    sent = {**client.auth_headers, **client.default_headers}
+    own = {name for name, value in sent.items() if not isinstance(value, Omit)}
+    # The SDK has no public name for the HTTP client that it was given; headers set there are the operator's too.
+    return frozenset(own.union(client._client.headers))  # noqa: SLF001

@@ -1,0 +1,127 @@
+"""Prometheus counters of the decisions, in prometheus-client's default registry, which hosts already serve.
+
+Label values come from closed sets and from the operator's configuration, never from a caller.
+"""
+
+import logging
+from collections import Counter as Tally
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from extra_headers.forwarding.decisions import REASONS, DecisionKind, Evaluation, Outcome
+from extra_headers.telemetry import names
+
+_log = logging.getLogger(__name__)
+
+# An evaluation takes microseconds; the tail shows a machine that is out of CPU.
+_EVALUATION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLabels:
+    """What identifies one provider and the policy in force on it. Bounded by the run config."""
+
+    provider: str
+    """The provider id."""
+    provider_type: str
+    policy: str
+    """Digest of the policy."""
+    on_blocked: str
+    on_malformed: str
+
+
+class Metrics:
+    """The metric families, registered once per registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, help_text: str) -> Counter:
+            return Counter(name, help_text, names.LABELS[name], registry=registry)
+
+        self.decisions = counter(names.DECISIONS_TOTAL, "Extra headers of callers, by decision and reason.")
+        self.blocked_names = counter(
+            names.BLOCKED_NAMES_TOTAL, "Blocked extra headers, by the entry of the policy that blocked them."
+        )
+        self.requests = counter(
+            names.REQUESTS_TOTAL, "Requests with extra headers, by outcome. Requests without are not counted."
+        )
+        self.evaluation_seconds = Histogram(
+            names.EVALUATION_SECONDS,
+            "Time to decide the extra headers of one request, in seconds.",
+            names.LABELS[names.EVALUATION_SECONDS],
+            buckets=_EVALUATION_BUCKETS,
+            registry=registry,
+        )
+        self.policy_info = Gauge(
+            names.POLICY_INFO,
+            "The policy in force on a provider; always 1.",
+            names.LABELS[names.POLICY_INFO],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+    @classmethod
+    @cache
+    def in_registry(cls, registry: CollectorRegistry = REGISTRY) -> Self | None:
+        """Return the families of a registry, registered on the first call; None where their names are taken."""
+        try:
+            return cls(registry)
+        except ValueError as error:
+            _log.error("extra_headers: no metrics, requests are not affected: %s", error)
+            return None
+
+
+class ProviderMetrics:
+    """The series of one provider. Every combination of decision and reason exists from the start, at zero."""
+
+    def __init__(self, metrics: Metrics, labels: ProviderLabels) -> None:
+        provider = labels.provider
+        self._provider = provider
+        self._blocked_names = metrics.blocked_names
+        self._blocked_children: dict[tuple[str, str], Counter] = {}
+        self._decisions = {
+            (kind, reason): metrics.decisions.labels(provider, kind.value, reason.value)
+            for kind, reasons in REASONS.items()
+            for reason in reasons
+        }
+        self._requests = {outcome: metrics.requests.labels(provider, outcome.value) for outcome in Outcome}
+        self._seconds = metrics.evaluation_seconds.labels(provider)
+        metrics.policy_info.labels(
+            provider, labels.provider_type, labels.policy, labels.on_blocked, labels.on_malformed
+        ).set(1)
+
+    def record(self, evaluation: Evaluation, seconds: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count one evaluated request.
+
+        A header that the policy lets pass counts as forwarded only if its request goes on.
+
+        Args:
+            evaluation: the decisions.
+            seconds: how long they took.
+            exemplar: trace and span id to attach to blocked and malformed increments.
+
+        """
+        self._requests[evaluation.outcome].inc()
+        self._seconds.observe(seconds)
+        if evaluation.forwarded:
+            self._decisions[_FORWARDED].inc(len(evaluation.forwarded))
+            if len(evaluation.forwarded) == len(evaluation.decisions):
+                return
+        stopped = [d for d in evaluation.decisions if d.decision is not DecisionKind.FORWARDED]
+        for key, count in Tally((d.decision, d.reason) for d in stopped).items():
+            self._decisions[key].inc(count, exemplar)
+        blocked = ((d.reason.value, d.rule) for d in stopped if d.decision is DecisionKind.BLOCKED)
+        for (reason, rule), count in Tally(blocked).items():
+            self._blocked_child(reason, rule or names.OTHER_HEADER).inc(count, exemplar)
+
+    def _blocked_child(self, reason: str, header: str) -> Counter:
+        child = self._blocked_children.get((reason, header))
+        if child is None:
+            child = self._blocked_names.labels(self._provider, reason, header)
+            self._blocked_children[reason, header] = child
+        return child
+
+
+_FORWARDED = (DecisionKind.FORWARDED, REASONS[DecisionKind.FORWARDED][0])

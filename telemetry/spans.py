@@ -1,0 +1,153 @@
+"""Span attributes of the decisions, and the span processor that keeps header values out of traces.
+
+The decision is written to the span that is recording when it is made (the server span), and to the CLIENT spans of the
+calls to the provider that follow from it. Names only; values nowhere, not even where an HTTP instrumentation was told
+to capture every header.
+"""
+
+from collections.abc import Collection, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanContext, SpanKind
+from opentelemetry.util.types import AttributeValue
+
+from extra_headers.forwarding.decisions import DecisionKind, Evaluation
+from extra_headers.telemetry import names
+
+_INSTRUMENTATION_SCOPE = "extra_headers"
+_URL_ATTRIBUTES = ("url.full", "http.url")
+_PROVIDER_DATA_HEADERS = ("x-ogx-provider-data", "x-llamastack-provider-data")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom the host authenticated."""
+
+    user: str | None = None
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _OutboundCall:
+    """What the CLIENT spans of the calls that follow from one evaluation are to carry."""
+
+    attributes: Mapping[str, AttributeValue]
+    netloc: str
+    forwarded: Collection[str]
+    link: SpanContext | None
+
+
+_outbound_call: ContextVar[_OutboundCall | None] = ContextVar("extra_headers_outbound_call", default=None)
+
+
+def decision_attributes(
+    evaluation: Evaluation, provider: str, policy: str, caller: Caller | None = None
+) -> dict[str, AttributeValue]:
+    """Return the attributes that describe one evaluation."""
+    blocked = [d for d in evaluation.decisions if d.decision is DecisionKind.BLOCKED]
+    malformed = [d for d in evaluation.decisions if d.decision is DecisionKind.MALFORMED]
+    attributes: dict[str, AttributeValue] = {
+        names.ATTR_PROVIDER: provider,
+        names.ATTR_OUTCOME: evaluation.outcome.value,
+        names.ATTR_POLICY: policy,
+        names.ATTR_FORWARDED_COUNT: len(evaluation.forwarded),
+        names.ATTR_BLOCKED_COUNT: len(blocked),
+        names.ATTR_MALFORMED_COUNT: len(malformed),
+    }
+    if evaluation.forwarded:
+        attributes[names.ATTR_FORWARDED_NAMES] = _capped(evaluation.forwarded)
+    if blocked:
+        attributes[names.ATTR_BLOCKED_NAMES] = _capped([d.name for d in blocked if d.name is not None])
+        attributes[names.ATTR_BLOCKED_REASONS] = sorted({d.reason.value for d in blocked})
+    if malformed:
+        attributes[names.ATTR_MALFORMED_REASONS] = sorted({d.reason.value for d in malformed})
+    if caller is not None and caller.user is not None:
+        attributes[names.ATTR_USER] = caller.user
+    if caller is not None and caller.tenant is not None:
+        attributes[names.ATTR_TENANT] = caller.tenant
+    return attributes
+
+
+def _capped(header_names: Collection[str]) -> list[str]:
+    listed = list(header_names)[: names.MAX_NAMES_PER_ATTRIBUTE]
+    return [name[: names.MAX_NAME_CHARACTERS] for name in listed]
+
+
+def record_decision(attributes: Mapping[str, AttributeValue], forwarded: Collection[str], base_url: str) -> SpanContext:
+    """Write a decision to the current span and remember it for the CLIENT spans of this call.
+
+    Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link.
+
+    Args:
+        attributes: of `decision_attributes`.
+        forwarded: names of the headers that are sent on.
+        base_url: of the provider; only CLIENT spans to its host and port carry the decision.
+
+    Returns:
+        The context of the span that carries the decision; invalid where nothing is recorded.
+
+    """
+    span = trace.get_current_span()
+    link: SpanContext | None = None
+    if span.is_recording():
+        span.set_attributes(attributes)
+    else:
+        span = trace.get_tracer(_INSTRUMENTATION_SCOPE).start_span(names.SPAN_EVALUATE, attributes=attributes)
+        span.end()
+        link = span.get_span_context()
+    _outbound_call.set(_OutboundCall(attributes, urlsplit(base_url).netloc, forwarded, link))
+    return span.get_span_context()
+
+
+def forget_decision() -> None:
+    """Forget the remembered decision: the next call in this context sends none of the caller's headers."""
+    if _outbound_call.get() is not None:
+        _outbound_call.set(None)
+
+
+def redact_provider_data() -> None:
+    """Overwrite the provider-data header where an instrumentation captured it on the current span."""
+    span = trace.get_current_span()
+    if isinstance(span, ReadableSpan) and span.is_recording():
+        _redact(span, _PROVIDER_DATA_HEADERS)
+
+
+class DecisionSpanProcessor(SpanProcessor):
+    """Writes the decision to outbound CLIENT spans, and overwrites captured values of extra headers."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's
+        """Complete a CLIENT span; HTTP instrumentations capture request headers before a span starts."""
+        call = _outbound_call.get()
+        if call is None or span.kind is not SpanKind.CLIENT:
+            return
+        _redact(span, call.forwarded)
+        if _netloc(span) == call.netloc:
+            span.set_attributes(call.attributes)
+            if call.link is not None and call.link.is_valid:
+                span.add_link(call.link)
+
+
+def _netloc(span: ReadableSpan) -> str | None:
+    attributes = span.attributes or {}
+    url = next((attributes[key] for key in _URL_ATTRIBUTES if key in attributes), None)
+    return urlsplit(url).netloc if isinstance(url, str) else None
+
+
+def _redact(span: ReadableSpan, header_names: Collection[str]) -> None:
+    captured = [key for key in span.attributes or {} if key.startswith(names.HTTP_REQUEST_HEADER_PREFIX)]
+    if not captured or not isinstance(span, trace.Span):
+        return
+    # Instrumentations differ in whether they write `-` or `_`, and keep the case or not.
+    secret = {_comparable(name) for name in header_names}
+    for key in captured:
+        if _comparable(key.removeprefix(names.HTTP_REQUEST_HEADER_PREFIX)) in secret:
+            span.set_attribute(key, [names.REDACTED])
+
+
+def _comparable(header_name: str) -> str:
+    return header_name.lower().replace("-", "_")

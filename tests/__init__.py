@@ -1,0 +1,1 @@
+"""Tests: the core by tables and laws, the rest against real servers and raw sockets."""
