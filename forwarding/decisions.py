@@ -124,11 +124,17 @@ class Decision:
 
 
 class BlockedHeadersError(PermissionError):
-    """A header is blocked and the policy says `on_blocked: reject`. Hosts answer 403."""
+    """A header is blocked and the policy says `on_blocked: reject`."""
+
+    status_code = 403
+    """What an HTTP server answers."""
 
 
 class MalformedHeadersError(ValueError):
-    """A header is malformed and the policy says `on_malformed: reject`. Hosts answer 400."""
+    """A header is malformed and the policy says `on_malformed: reject`."""
+
+    status_code = 400
+    """What an HTTP server answers."""
 
 
 # Enough to act on; a caller who sends thousands of bad headers does not get thousands of lines back.
@@ -161,14 +167,19 @@ class Evaluation:
             BlockedHeadersError: a header is blocked and `on_blocked` is `reject`.
 
         """
+        if (error := self.rejection(provider)) is not None:
+            raise error
+
+    def rejection(self, provider: str | None = None) -> MalformedHeadersError | BlockedHeadersError | None:
+        """Return the error that `raise_for_rejection` raises, or None where the request goes on."""
         if self.rejected_for is None:
-            return
+            return None
         subject = f"extra headers for provider {provider!r}" if provider else "extra headers"
         found = [d for d in self.decisions if d.decision is self.rejected_for]
         listed = "; ".join(_describe(d) for d in found[:_MAX_LISTED])
         more = f"; and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
         error = MalformedHeadersError if self.rejected_for is DecisionKind.MALFORMED else BlockedHeadersError
-        raise error(f"{subject} rejected, nothing was sent to the provider: {listed}{more}")
+        return error(f"{subject} rejected, nothing was sent to the provider: {listed}{more}")
 
 
 def _describe(decision: Decision) -> str:

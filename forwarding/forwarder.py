@@ -83,7 +83,8 @@ class Forwarder:
             self._recorder.record_nothing()
             return {}
         evaluation = self._evaluate(headers, describe_call())
-        evaluation.raise_for_rejection(self._provider)
+        if (error := evaluation.rejection(self._provider)) is not None:
+            raise self._host.answerable(error)
         return evaluation.forwarded
 
     def _evaluate(self, headers: object, call: OutboundCall) -> Evaluation:

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
+from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError
 from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
 from extra_headers.telemetry.spans import Caller, redact_provider_data
 
@@ -73,7 +75,7 @@ class Host:
         provider_data = self._request_headers.PROVIDER_DATA_VAR.get()
         decoded = _decoded.get()
         value = provider_data.get(field) if provider_data else None
-        if value is None:
+        if value is None or value == {}:
             return decoded.malformed, None
         if (repeated := decoded.repeated) is not None and field in repeated.repeated and repeated[field] == value:
             return True, None
@@ -86,6 +88,16 @@ class Host:
         if user is None:
             return None
         return Caller(user=user.principal or None, tenant=getattr(user, "tenant_id", None))
+
+    def answerable(self, error: BlockedHeadersError | MalformedHeadersError) -> Exception:
+        """Return `error` as one that the host answers with its status code, and with the connection kept open.
+
+        Errors that the host has no handler of its own for are answered and then raised again, upon which its HTTP
+        server closes the connection under the caller's next request. Of the errors that have one, `ConflictError` is
+        the one whose status code and message can be set.
+        """
+        kind: type[Exception] = type(error)
+        return _answerable_class(kind, self.load_module(f"{self.package}_api").ConflictError)(str(error))
 
     def watch_provider_data(self) -> None:
         """Note, of every request, what the host's decoder of provider data hides. Once per process.
@@ -121,6 +133,11 @@ def _noting_decoder(
 
     setattr(parse_request_provider_data, _WRAPPED_MARK, True)
     return parse_request_provider_data
+
+
+@cache
+def _answerable_class(error: type[Exception], handled: type[Exception]) -> type[Exception]:
+    return type(error.__name__, (error, handled), {"__doc__": error.__doc__})
 
 
 def current_host() -> Host:

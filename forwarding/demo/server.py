@@ -17,8 +17,6 @@ from typing import Any, Self
 
 import yaml
 
-from extra_headers.forwarding.demo.upstream import MODEL
-
 _LOG_LINES_SHOWN = 20
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -43,20 +41,8 @@ def inference_provider(
 def run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: int) -> dict[str, Any]:
     """Return a run config for chat, completions, embeddings, rerank and Anthropic Messages over `providers`.
 
-    Each provider has the models `test-model`, `test-embedding` and `test-rerank`, all served by the same upstream.
+    No model needs registering: the server lists each provider's and takes any `provider_id/model`.
     """
-    kinds = {MODEL: "llm", "test-embedding": "embedding", "test-rerank": "rerank"}
-    models = [
-        {
-            "model_id": f"{provider['provider_id']}/{name}",
-            "provider_id": provider["provider_id"],
-            "provider_model_id": MODEL,
-            "model_type": kind,
-            "metadata": {"embedding_dimension": 2} if kind == "embedding" else {},
-        }
-        for provider in providers
-        for name, kind in kinds.items()
-    ]
     stores = ("inference", "conversations", "prompts", "connectors")
     return {
         "version": 2,
@@ -82,7 +68,7 @@ def run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: in
                 **{store: {"table_name": store, "backend": "sql_default"} for store in stores},
             },
         },
-        "registered_resources": {"models": models, "vector_stores": []},
+        "registered_resources": {"models": [], "vector_stores": []},
         "server": {"host": "127.0.0.1", "port": port},
     }
 
@@ -114,9 +100,10 @@ class OgxServer:
 
     Raises:
         ServerError: the server ended, or did not answer in time.
+
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each with its default
         self,
         config: Mapping[str, Any],
         directory: Path,
@@ -213,6 +200,7 @@ def ogx_command() -> list[str]:
 
     Raises:
         ServerError: there is no OGX here.
+
     """
     beside = Path(sys.executable).with_name("ogx")
     found = str(beside) if beside.exists() else shutil.which("ogx")

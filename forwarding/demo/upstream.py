@@ -54,7 +54,7 @@ class Answer:
     content_type: str = "application/json"
 
 
-def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: PLR0911 - one per endpoint
+def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: C901, PLR0911 - one case per endpoint
     """Answer as a well-behaved provider would."""
     if request.method == "GET":
         return _json({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "demo"}]})
@@ -71,6 +71,9 @@ def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: PLR0911 - o
             message = {"role": "assistant", "content": "hi"}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             return _json({**_completion("chat.completion"), "choices": [choice], "usage": usage})
+        case "/completions" if body.get("stream"):
+            choice = {"index": 0, "text": "hi", "finish_reason": "stop", "logprobs": None}
+            return _events([json.dumps({**_completion("text_completion"), "choices": [choice]}), "[DONE]"])
         case "/completions":
             choice = {"index": 0, "text": "hi", "finish_reason": "stop", "logprobs": None}
             return _json({**_completion("text_completion"), "choices": [choice], "usage": usage})
@@ -82,7 +85,8 @@ def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: PLR0911 - o
         case "/messages/count_tokens":
             return _json({"input_tokens": 1})
         case "/messages" if body.get("stream"):
-            return _events([json.dumps(event) for event in _anthropic_events()])
+            events = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in _anthropic_events()]
+            return Answer(200, "".join(events).encode(), "text/event-stream")
         case "/messages":
             return _json(_anthropic_message([{"type": "text", "text": "hi"}]))
     return Answer(404, b'{"error": {"message": "no such path"}}')

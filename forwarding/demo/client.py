@@ -1,0 +1,103 @@
+"""The demo's own HTTP: a caller of the server, and a scrape of its metrics."""
+
+import http.client
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from extra_headers.forwarding.demo.story import PROVIDER_DATA_HEADER, PROVIDER_ID
+from extra_headers.forwarding.demo.upstream import MODEL
+
+_TIMEOUT_SECONDS = 15.0
+
+type Series = tuple[str, frozenset[tuple[str, str]]]
+"""Name and labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a caller got back."""
+
+    status: int
+    error: str | None
+    """The message of an OpenAI-style error."""
+    seconds: tuple[float, float]
+    """When the request was sent and when the answer was there, on one clock."""
+
+
+def chat(port: int, content: str, provider_data: str | None = None) -> Reply:
+    """Send one chat message as a caller, with the given value of the provider-data header.
+
+    Raises:
+        OSError, http.client.HTTPException: there was no answer.
+
+    """
+    headers = {"content-type": "application/json"}
+    if provider_data is not None:
+        headers[PROVIDER_DATA_HEADER] = provider_data
+    body = json.dumps({"model": f"{PROVIDER_ID}/{MODEL}", "messages": [{"role": "user", "content": content}]})
+    started = time.perf_counter()
+    status, answer = _request("POST", port, "/v1/chat/completions", body, headers)
+    seconds = (started, time.perf_counter())
+    return Reply(status, None if status == 200 else _error_message(answer), seconds)
+
+
+def _error_message(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return answer.decode(errors="replace")
+
+
+def _request(
+    method: str, port: int, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """The metrics at one moment."""
+
+    text: str
+
+    @cached_property
+    def samples(self) -> dict[Series, float]:
+        """The value of each series."""
+        families = text_string_to_metric_families(self.text)
+        return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+    def increases_since(self, earlier: "Scrape", name: str) -> dict[frozenset[tuple[str, str]], int]:
+        """Return by how much each series of a counter grew, by its labels; those that did not are left out."""
+        before = earlier.samples
+        grown = {
+            labels: round(value - before.get((series, labels), 0))
+            for (series, labels), value in self.samples.items()
+            if series == name
+        }
+        return {labels: increase for labels, increase in grown.items() if increase}
+
+    def lines(self, *names: str) -> list[str]:
+        """Return the lines of the series of these names that are not zero."""
+        found = [line for line in self.text.splitlines() if line.partition("{")[0] in names]
+        return [line for line in found if float(line.rpartition(" ")[2])]
+
+
+def scrape(port: int) -> Scrape:
+    """Return the metrics that a Prometheus would get now.
+
+    Raises:
+        OSError, http.client.HTTPException: there was no answer.
+
+    """
+    return Scrape(_request("GET", port, "/metrics")[1].decode())

@@ -1,0 +1,1 @@
+"""Tests against a real OGX server process and an upstream that records bytes off the socket."""

@@ -1,0 +1,59 @@
+"""One server for all tests of this folder: starting one takes seconds, and no test changes its state."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, run_config
+from extra_headers.forwarding.demo.upstream import Upstream
+from tests.server.stack import PROVIDER_KEY, Stack
+
+
+def providers(base_url: str) -> list[dict[str, Any]]:
+    """Return one provider for each setting of the flag that the tests look at."""
+
+    def vllm(provider_id: str, extra_headers: object, **config: Any) -> dict[str, Any]:
+        return inference_provider(provider_id, base_url, extra_headers, api_token=PROVIDER_KEY, **config)
+
+    network = {"headers": {"X-Operator-Key": "the-operator-value", "X-Team": "the-team"}}
+    allow = {"allow": ["x-maas-*", "X_Tenant"], "block": ["x-maas-internal-*"]}
+    openai = inference_provider(
+        "openai", base_url, extra_headers=True, provider_type="remote::openai", api_key=PROVIDER_KEY
+    )
+    return [
+        vllm("on", True),
+        vllm("reject_both", {"on_blocked": "reject", "on_malformed": "reject"}),
+        vllm("drop_both", {"on_blocked": "drop", "on_malformed": "drop"}),
+        vllm("off", False),
+        vllm("disabled", {"enabled": False}),
+        vllm("absent", None),
+        vllm("own_field", {"field": "second_extra_headers"}),
+        vllm("network", True, network=network),
+        vllm("allowing", allow),
+        vllm("unblocking", {"unblock": ["openai-organization", "x-real-ip"]}),
+        vllm("small", {"limits": {"max_headers": 2, "max_value_bytes": 16, "max_total_bytes": 40}}),
+        openai,
+    ]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Return a running server with `providers`, all served by one recording upstream."""
+    directory = tmp_path_factory.mktemp("server")
+    metrics_port = free_port()
+    environment = {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(metrics_port)}
+    with Upstream() as upstream:
+        config = run_config(providers(upstream.base_url), directory, free_port())
+        with (
+            OgxServer(config, directory, environment=environment) as server,
+            httpx.Client(timeout=30) as client,
+        ):
+            yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
+
+
+@pytest.fixture(autouse=True)
+def _forget_earlier_requests(request: pytest.FixtureRequest) -> None:
+    if "stack" in request.fixturenames:
+        request.getfixturevalue("stack").upstream.take()

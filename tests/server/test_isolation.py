@@ -1,0 +1,75 @@
+"""No caller ever sees another's headers: one after the other, two at once, forty at once."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+
+import httpx
+
+from extra_headers.telemetry import names
+from tests.server.stack import ENDPOINTS, Stack
+
+
+async def _send(client: httpx.AsyncClient, stack: Stack, endpoint: str, headers: dict[str, str], mark: str) -> int:
+    target = ENDPOINTS[endpoint]
+    body = {"model": f"on/{target.model}", **target.body, "user": mark}
+    provider_data = {"X-OGX-Provider-Data": json.dumps({"vllm_extra_headers": headers})} if headers else {}
+    response = await client.post(stack.server.url + target.path, json=body, headers=provider_data)
+    return response.status_code
+
+
+def test_one_after_the_other(stack: Stack) -> None:
+    """A request without extra headers carries none of the request before it."""
+    stack.send("on", {"X-Tenant": "a"})
+    stack.send_without_provider_data("on")
+    stack.send("on", {"X-Other": "b"})
+
+    first, second, third = stack.upstream.take()
+    assert first.values("x-tenant") == ["a"]
+    assert second.values("x-tenant") == []
+    assert third.values("x-tenant") == []
+    assert third.values("x-other") == ["b"]
+
+
+async def test_two_at_once(stack: Stack) -> None:
+    """Two concurrent callers with different headers each get exactly their own."""
+    async with httpx.AsyncClient(timeout=60) as client:
+        for _ in range(10):
+            marks = ("alpha", "beta")
+            statuses = await asyncio.gather(
+                *(_send(client, stack, "chat", {"X-Tenant": mark, f"X-{mark}": "1"}, mark) for mark in marks)
+            )
+            assert statuses == [200, 200]
+            received = {json.loads(r.body)["user"]: r for r in stack.upstream.take()}
+            assert {mark: r.values("x-tenant") for mark, r in received.items()} == {m: [m] for m in marks}
+            assert received["alpha"].values("x-beta") == received["beta"].values("x-alpha") == []
+
+
+async def test_forty_at_once(stack: Stack) -> None:
+    """Of 400 concurrent requests by mixed callers, each carries its own values, exactly once, or none at all."""
+    before = stack.series()
+    shuffled = random.Random(5217)  # noqa: S311 - a fixed shuffle
+    limits = httpx.Limits(max_connections=40, max_keepalive_connections=40)
+    endpoints = ["chat", "chat_stream", "completion", "embeddings"]
+    callers = [(f"caller-{i}", {"X-Tenant": f"tenant-{i}", "X-Shared": f"shared-{i}"}) for i in range(300)]
+    callers += [(f"caller-{i}", {}) for i in range(300, 400)]
+    shuffled.shuffle(callers)
+
+    async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+        statuses = await asyncio.gather(
+            *(
+                _send(client, stack, endpoints[i % len(endpoints)], headers, mark)
+                for i, (mark, headers) in enumerate(callers)
+            )
+        )
+
+    assert Counter(statuses) == {200: 400}
+    received = stack.upstream.take()
+    assert len(received) == 400
+    seen = {json.loads(r.body)["user"]: (r.values("x-tenant"), r.values("x-shared")) for r in received}
+    expected = {
+        mark: ([headers["X-Tenant"]], [headers["X-Shared"]]) if headers else ([], []) for mark, headers in callers
+    }
+    assert seen == expected
+    assert stack.counted(before, names.REQUESTS_TOTAL) == {("clean", "on"): 300}
