@@ -1,0 +1,44 @@
+"""What the tests of the core share: policies that come up again and again, and short ways to ask for decisions."""
+
+from collections.abc import Iterable
+
+from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
+from extra_headers.forwarding.decisions import REASONS
+
+DEFAULT = Policy()
+DROP = Policy(on_malformed="drop")
+"""Drops what is malformed, so that a test can see what is forwarded beside it."""
+
+KIND_OF = {reason: kind for kind, reasons in REASONS.items() for reason in reasons}
+"""The decision that each reason belongs to."""
+
+
+def reasons(headers: object, policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> list[Reason]:
+    """Return the reason of each decision, in order, having checked that each decision is of its reason's kind."""
+    decisions = evaluate(headers, policy, outbound).decisions
+    assert all(d.decision is KIND_OF[d.reason] for d in decisions)
+    return [d.reason for d in decisions]
+
+
+def reason(name: object, value: object = "v", policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> Reason:
+    """Return the reason of the decision on a single header."""
+    (found,) = reasons({name: value}, policy, outbound)
+    return found
+
+
+def spellings(folded: str) -> list[str]:
+    """Return the ways in which one field name can be written: case, and `_` for `-`, all, some and none."""
+    underscored = folded.replace("-", "_")
+    every_other = "".join(c.upper() if i % 2 else c for i, c in enumerate(folded))
+    first_underscored = folded.replace("-", "_", 1)
+    last_underscored = "_".join(folded.rsplit("-", 1))
+    forms = [folded, underscored, every_other, first_underscored, last_underscored]
+    return sorted({spelling for form in forms for spelling in (form, form.upper(), form.title(), form.swapcase())})
+
+
+def is_forwarded(name: str, policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> bool:
+    """Whether a header of this name, with a harmless value, is forwarded."""
+    evaluation = evaluate({name: "v"}, policy, outbound)
+    (decision,) = evaluation.decisions
+    assert (decision.decision is DecisionKind.FORWARDED) == (dict(evaluation.forwarded) == {name: "v"})
+    return decision.decision is DecisionKind.FORWARDED

@@ -1,0 +1,157 @@
+"""The core blocklist: entry by entry what the design lists, each effective in every spelling, each with its source."""
+
+import pytest
+
+from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
+from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
+from extra_headers.forwarding.decisions import CORE_REASONS
+from extra_headers.forwarding.lint import NEVER_UNBLOCKED, core_rule
+from extra_headers.forwarding.names import fold, is_prefix, is_token
+from tests.core.helpers import is_forwarded, spellings
+
+# The design's table, word for word.
+DESIGN = {
+    Reason.FRAMING: (
+        "host, content-length, transfer-encoding, connection, keep-alive, proxy-connection, te, trailer, upgrade, "
+        "expect, http2-settings, content-type, content-encoding, accept, accept-encoding"
+    ),
+    Reason.CREDENTIAL: (
+        "authorization, proxy-authorization, proxy-authenticate, www-authenticate, x-api-key, api-key, x-goog-api-key, "
+        "cookie, cookie2, set-cookie, ocp-apim-subscription-key, x-amz-*, cf-access-*"
+    ),
+    Reason.CLIENT_IDENTITY: (
+        "forwarded, via, x-forwarded-*, x-real-ip, x-client-ip, x-cluster-client-ip, cf-connecting-ip, true-client-ip, "
+        "x-amzn-*, x-azure-*, x-fastly-*, x-vercel-*, x-cloud-trace-context, x-ms-client-principal*, "
+        "x-goog-authenticated-user-*, x-goog-iap-jwt-assertion"
+    ),
+    Reason.ROUTING: (
+        "x-original-url, x-rewrite-url, x-original-host, x-http-method, x-http-method-override, x-method-override, "
+        "x-envoy-*"
+    ),
+    Reason.ACCOUNT: "openai-organization, openai-project, x-goog-user-project",
+    Reason.SDK: "x-stainless-*, user-agent",
+    Reason.GATEWAY: "x-ogx-*, x-llamastack-*, x-gateway-*, x-litellm-*, x-portkey-*, x-bf-*, cf-aig-*",
+    Reason.TRACE_CONTEXT: "traceparent, tracestate, baggage, b3, x-b3-*",
+    Reason.BROWSER: "origin, referer, sec-*, proxy-*, access-control-*, dnt, date",
+}
+
+# Names that callers need and nobody trusts, beside some that only resemble blocked ones.
+PASSING = [
+    "anthropic-version",
+    "anthropic-beta",
+    "openai-beta",
+    "idempotency-key",
+    "x-request-id",
+    "x-maas-subscription",
+    "x-tenant-id",
+    "tea",
+    "hosts",
+    "x-host-hint",
+    "x-api-key-id",
+    "x-apikey-hint",
+    "accept-language",
+    "content-language",
+    "section",
+    "x-amzon",
+    "x-amz",
+    "proxy",
+    "x-b3",
+    "b3-x",
+    "openai-organizations",
+]
+
+
+def names_of(rule: CoreRule) -> list[str]:
+    """Return names that an entry blocks: the name itself, or the bare prefix and two that start with it."""
+    if not is_prefix(rule.pattern):
+        return [rule.pattern]
+    stem = rule.pattern.removesuffix("*")
+    return [stem, f"{stem}a", f"{stem}some-thing-9"]
+
+
+@pytest.mark.parametrize("reason", CORE_REASONS)
+def test_the_entries_of_a_reason_are_those_of_the_design(reason: Reason) -> None:
+    """No name more, no name less."""
+    entries = [rule.pattern for rule in CORE_BLOCKLIST if rule.reason is reason]
+    assert sorted(entries) == sorted(DESIGN[reason].split(", "))
+
+
+def test_every_core_reason_stands_in_the_design_and_the_other_way_round() -> None:
+    """The closed set of core reasons is the table's first column."""
+    assert set(CORE_REASONS) == set(DESIGN) == {rule.reason for rule in CORE_BLOCKLIST}
+    assert len(CORE_REASONS) == len(set(CORE_REASONS))
+
+
+@pytest.mark.parametrize("rule", CORE_BLOCKLIST, ids=lambda rule: rule.pattern)
+class TestEntry:
+    """Each entry by itself."""
+
+    def test_blocks_with_its_reason_in_every_spelling(self, rule: CoreRule) -> None:
+        """Case and `_` for `-` make no difference; the decision names the entry, not the caller's word."""
+        for name in (spelling for folded in names_of(rule) for spelling in spellings(folded)):
+            evaluation = evaluate({name: "v"}, Policy())
+            (decision,) = evaluation.decisions
+            assert (decision.decision, decision.reason) == (DecisionKind.BLOCKED, rule.reason), name
+            assert decision.rule == rule.pattern
+            assert decision.name == name
+            assert dict(evaluation.forwarded) == {}
+
+    def test_blocks_whatever_an_allow_list_says(self, rule: CoreRule) -> None:
+        """An allow list wide enough to name the header does not lift it."""
+        initial = Policy(allow=(f"{rule.pattern[0]}*",))
+        assert not any(is_forwarded(name, initial) for name in names_of(rule))
+
+    def test_names_its_source(self, rule: CoreRule) -> None:
+        """Somebody who doubts an entry can look it up."""
+        assert len(rule.source.strip()) > 10
+
+    def test_is_a_folded_pattern(self, rule: CoreRule) -> None:
+        """An entry in another form would never match."""
+        assert fold(rule.pattern) == rule.pattern
+        assert is_token(rule.pattern)
+        assert "*" not in rule.pattern.removesuffix("*")
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_other_names_pass_in_every_spelling(name: str) -> None:
+    """Names that the design leaves to callers, and near misses of blocked ones."""
+    assert [spelling for spelling in spellings(name) if not is_forwarded(spelling)] == []
+
+
+@pytest.mark.parametrize("name", ["anthropic-version", "anthropic-beta", "openai-beta"])
+def test_api_version_names_are_left_to_the_client_that_sends_them(name: str) -> None:
+    """They pass only as long as the outbound client does not carry them."""
+    (decision,) = evaluate({name: "v"}, Policy(), {name.title()}).decisions
+    assert (decision.reason, decision.rule) == (Reason.OVERRIDE, name)
+
+
+def test_no_pattern_stands_twice() -> None:
+    """One entry, one reason."""
+    patterns = [rule.pattern for rule in CORE_BLOCKLIST]
+    assert len(patterns) == len(set(patterns))
+
+
+def test_where_two_entries_match_the_exact_one_decides() -> None:
+    """`proxy-*` is a browser's, but some of its names carry credentials or frame the message."""
+    decided = {name: evaluate({name: "v"}, Policy()).decisions[0].reason for name in ("proxy-authorization", "proxy-x")}
+    assert decided == {"proxy-authorization": Reason.CREDENTIAL, "proxy-x": Reason.BROWSER}
+
+
+@pytest.mark.parametrize("rule", CORE_BLOCKLIST, ids=lambda rule: rule.pattern)
+def test_the_check_of_a_policy_and_the_decision_on_a_header_find_the_same_entry(rule: CoreRule) -> None:
+    """What may be lifted is judged by the very entry that blocks."""
+    for name in names_of(rule):
+        assert core_rule(name) == rule
+        assert evaluate({name: "v"}, Policy()).decisions[0].rule == rule.pattern
+
+
+def test_no_entry_that_can_be_lifted_hides_one_that_cannot() -> None:
+    """Were `x-amz-a` blocked as both a credential and, more narrowly, an account, lifting it would leak a credential.
+
+    So wherever two entries match one name, the one that decides is the one that may never be lifted.
+    """
+    for narrow in CORE_BLOCKLIST:
+        for wide in CORE_BLOCKLIST:
+            overlaps = wide is not narrow and is_prefix(wide.pattern) and narrow.pattern.startswith(wide.pattern[:-1])
+            if overlaps and wide.reason in NEVER_UNBLOCKED:
+                assert narrow.reason in NEVER_UNBLOCKED
