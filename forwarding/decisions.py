@@ -12,6 +12,9 @@ from enum import StrEnum
 class DecisionKind(StrEnum):
     """What happens to one header."""
 
+    # Enum's own hash runs Python code; these are keys on the path of every request.
+    __hash__ = str.__hash__
+
     FORWARDED = "forwarded"
     BLOCKED = "blocked"
     MALFORMED = "malformed"
@@ -19,6 +22,8 @@ class DecisionKind(StrEnum):
 
 class Reason(StrEnum):
     """Why it happens. A closed set: reasons are label values."""
+
+    __hash__ = str.__hash__
 
     # forwarded
     ALLOWED = "allowed"

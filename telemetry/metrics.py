@@ -4,17 +4,21 @@ Label values come from closed sets and from the operator's configuration, never 
 """
 
 import logging
+import time
 from collections import Counter as Tally
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
+from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Evaluation, Outcome
+from extra_headers.forwarding.decisions import REASONS, DecisionKind, Evaluation, Outcome, Reason
 from extra_headers.telemetry import names
 
 _log = logging.getLogger(__name__)
+
+_EXEMPLAR_SECONDS = 1.0
 
 # An evaluation takes microseconds; the tail shows a machine that is out of CPU.
 _EVALUATION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2)
@@ -80,7 +84,7 @@ class ProviderMetrics:
         provider = labels.provider
         self._provider = provider
         self._blocked_names = metrics.blocked_names
-        self._blocked_children: dict[tuple[str, str], Counter] = {}
+        self._blocked_children: dict[tuple[Reason, str], Counter] = {}
         self._decisions = {
             (kind, reason): metrics.decisions.labels(provider, kind.value, reason.value)
             for kind, reasons in REASONS.items()
@@ -88,11 +92,12 @@ class ProviderMetrics:
         }
         self._requests = {outcome: metrics.requests.labels(provider, outcome.value) for outcome in Outcome}
         self._seconds = metrics.evaluation_seconds.labels(provider)
+        self._next_exemplar: dict[Reason, float] = {}
         metrics.policy_info.labels(
             provider, labels.provider_type, labels.policy, labels.on_blocked, labels.on_malformed
         ).set(1)
 
-    def record(self, evaluation: Evaluation, seconds: float, exemplar: dict[str, str] | None = None) -> None:
+    def record(self, evaluation: Evaluation, seconds: float, context: SpanContext | None = None) -> None:
         """Count one evaluated request.
 
         A header that the policy lets pass counts as forwarded only if its request goes on.
@@ -100,7 +105,8 @@ class ProviderMetrics:
         Args:
             evaluation: the decisions.
             seconds: how long they took.
-            exemplar: trace and span id to attach to blocked and malformed increments.
+            context: of the span that carries the decisions. Where it is sampled, blocked and malformed increments get
+                its ids as an exemplar; one each second, since a scrape sees only the last.
 
         """
         self._requests[evaluation.outcome].inc()
@@ -110,16 +116,25 @@ class ProviderMetrics:
             if len(evaluation.forwarded) == len(evaluation.decisions):
                 return
         stopped = [d for d in evaluation.decisions if d.decision is not DecisionKind.FORWARDED]
-        for key, count in Tally((d.decision, d.reason) for d in stopped).items():
-            self._decisions[key].inc(count, exemplar)
-        blocked = ((d.reason.value, d.rule) for d in stopped if d.decision is DecisionKind.BLOCKED)
+        for key, count in Tally([(d.decision, d.reason) for d in stopped]).items():
+            self._decisions[key].inc(count, self._exemplar(key[1], context))
+        blocked = [(d.reason, d.rule) for d in stopped if d.decision is DecisionKind.BLOCKED]
         for (reason, rule), count in Tally(blocked).items():
-            self._blocked_child(reason, rule or names.OTHER_HEADER).inc(count, exemplar)
+            self._blocked_child(reason, rule or names.OTHER_HEADER).inc(count)
 
-    def _blocked_child(self, reason: str, header: str) -> Counter:
+    def _exemplar(self, reason: Reason, context: SpanContext | None) -> dict[str, str] | None:
+        if context is None or not context.trace_flags.sampled:
+            return None
+        now = time.monotonic()
+        if now < self._next_exemplar.get(reason, now):
+            return None
+        self._next_exemplar[reason] = now + _EXEMPLAR_SECONDS
+        return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
+
+    def _blocked_child(self, reason: Reason, header: str) -> Counter:
         child = self._blocked_children.get((reason, header))
         if child is None:
-            child = self._blocked_names.labels(self._provider, reason, header)
+            child = self._blocked_names.labels(self._provider, reason.value, header)
             self._blocked_children[reason, header] = child
         return child
 

@@ -47,11 +47,15 @@ ATTR_BLOCKED_NAMES: Final = "extra_headers.blocked.names"
 ATTR_BLOCKED_REASONS: Final = "extra_headers.blocked.reasons"
 ATTR_MALFORMED_REASONS: Final = "extra_headers.malformed.reasons"
 ATTR_TENANT: Final = "extra_headers.tenant"
+ATTR_SUPPRESSED: Final = "extra_headers.suppressed"
 ATTR_USER: Final = "user.id"
 
 MAX_NAMES_PER_ATTRIBUTE: Final = 32
 MAX_NAME_CHARACTERS: Final = 64
 """A span stays small, whatever callers send: so many names, and so many characters of each, per attribute."""
+
+MAX_CALLER_CHARACTERS: Final = 256
+"""Of a user or tenant, in an attribute or a record."""
 
 HTTP_REQUEST_HEADER_PREFIX: Final = "http.request.header."
 """Where HTTP instrumentations put captured headers (OpenTelemetry semantic conventions, HTTP)."""

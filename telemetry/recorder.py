@@ -1,13 +1,16 @@
-"""Records evaluated requests of one provider: counters and spans, together, and never at the request's expense."""
+"""Records evaluated requests of one provider: counters, spans and audit log, and never at the request's expense."""
 
 import logging
 from collections.abc import Callable
-
-from opentelemetry import trace
+from functools import cache
 
 from extra_headers.forwarding.decisions import Evaluation
 from extra_headers.telemetry import spans
+from extra_headers.telemetry.audit import AuditLog
+from extra_headers.telemetry.endpoint import prepare_multiprocess_directory, start_endpoint
 from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
+from extra_headers.telemetry.otel_metrics import create_otel_counters
+from extra_headers.telemetry.settings import TelemetrySettings
 from extra_headers.telemetry.setup import attach_span_processor, set_up_tracing
 
 _log = logging.getLogger(__name__)
@@ -21,14 +24,12 @@ class Recorder:
 
     def __init__(self, labels: ProviderLabels) -> None:
         self._labels = labels
-        self._metrics: ProviderMetrics | None = None
         self._complained = False
-        self._fail_open(self._set_up)
-
-    def _set_up(self) -> None:
-        set_up_tracing()
-        metrics = Metrics.in_registry()
-        self._metrics = ProviderMetrics(metrics, self._labels) if metrics else None
+        self._capture_caller = _process_settings().capture_caller
+        self._audit = AuditLog()
+        self._fail_open(set_up_tracing)
+        metrics = self._fail_open(_process_metrics)
+        self._metrics = self._fail_open(lambda: ProviderMetrics(metrics, labels)) if metrics is not None else None
 
     def record(self, evaluation: Evaluation, seconds: float, base_url: str, caller: spans.Caller | None = None) -> None:
         """Record one evaluated request.
@@ -40,11 +41,14 @@ class Recorder:
             caller: whom the host authenticated.
 
         """
+        named = caller if self._capture_caller else None
+        attributes = spans.decision_attributes(evaluation, self._labels.provider, self._labels.policy, named)
         self._fail_open(attach_span_processor)
-        attributes = spans.decision_attributes(evaluation, self._labels.provider, self._labels.policy, caller)
         context = self._fail_open(lambda: spans.record_decision(attributes, evaluation.forwarded, base_url))
         if (metrics := self._metrics) is not None:
-            self._fail_open(lambda: metrics.record(evaluation, seconds, _exemplar(context)))
+            self._fail_open(lambda: metrics.record(evaluation, seconds, context))
+        if len(evaluation.forwarded) != len(evaluation.decisions):
+            self._fail_open(lambda: self._audit.record(evaluation, attributes, context))
 
     def record_nothing(self) -> None:
         """Note that the next call to the provider carries none of the caller's headers."""
@@ -60,7 +64,24 @@ class Recorder:
             return None
 
 
-def _exemplar(context: trace.SpanContext | None) -> dict[str, str] | None:
-    if context is None or not context.is_valid or not context.trace_flags.sampled:
-        return None
-    return {"trace_id": trace.format_trace_id(context.trace_id), "span_id": trace.format_span_id(context.span_id)}
+@cache
+def _process_settings() -> TelemetrySettings:
+    return TelemetrySettings.from_environment()
+
+
+@cache
+def _process_metrics() -> Metrics | None:
+    """Set up what is once for each process: the metric families, their endpoint, their OpenTelemetry twins."""
+    settings = _process_settings()
+    if settings.multiprocess_directory is not None:
+        try:
+            prepare_multiprocess_directory(settings.multiprocess_directory)
+        except OSError as error:
+            _log.error("extra_headers: no metrics, requests are not affected: %s", error)
+            return None
+    metrics = Metrics.in_registry()
+    if metrics is not None:
+        start_endpoint(settings)
+        if settings.otel_metrics:
+            create_otel_counters(metrics)
+    return metrics

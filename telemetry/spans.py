@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import DecisionKind, Evaluation
+from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation
 from extra_headers.telemetry import names
 
 _INSTRUMENTATION_SCOPE = "extra_headers"
@@ -49,27 +49,31 @@ def decision_attributes(
     evaluation: Evaluation, provider: str, policy: str, caller: Caller | None = None
 ) -> dict[str, AttributeValue]:
     """Return the attributes that describe one evaluation."""
-    blocked = [d for d in evaluation.decisions if d.decision is DecisionKind.BLOCKED]
-    malformed = [d for d in evaluation.decisions if d.decision is DecisionKind.MALFORMED]
+    forwarded = evaluation.forwarded
+    blocked: list[Decision] = []
+    malformed: list[Decision] = []
+    if len(forwarded) != len(evaluation.decisions):
+        blocked = [d for d in evaluation.decisions if d.decision is DecisionKind.BLOCKED]
+        malformed = [d for d in evaluation.decisions if d.decision is DecisionKind.MALFORMED]
     attributes: dict[str, AttributeValue] = {
         names.ATTR_PROVIDER: provider,
         names.ATTR_OUTCOME: evaluation.outcome.value,
         names.ATTR_POLICY: policy,
-        names.ATTR_FORWARDED_COUNT: len(evaluation.forwarded),
+        names.ATTR_FORWARDED_COUNT: len(forwarded),
         names.ATTR_BLOCKED_COUNT: len(blocked),
         names.ATTR_MALFORMED_COUNT: len(malformed),
     }
-    if evaluation.forwarded:
-        attributes[names.ATTR_FORWARDED_NAMES] = _capped(evaluation.forwarded)
+    if forwarded:
+        attributes[names.ATTR_FORWARDED_NAMES] = _capped(forwarded)
     if blocked:
         attributes[names.ATTR_BLOCKED_NAMES] = _capped([d.name for d in blocked if d.name is not None])
         attributes[names.ATTR_BLOCKED_REASONS] = sorted({d.reason.value for d in blocked})
     if malformed:
         attributes[names.ATTR_MALFORMED_REASONS] = sorted({d.reason.value for d in malformed})
     if caller is not None and caller.user is not None:
-        attributes[names.ATTR_USER] = caller.user
+        attributes[names.ATTR_USER] = caller.user[: names.MAX_CALLER_CHARACTERS]
     if caller is not None and caller.tenant is not None:
-        attributes[names.ATTR_TENANT] = caller.tenant
+        attributes[names.ATTR_TENANT] = caller.tenant[: names.MAX_CALLER_CHARACTERS]
     return attributes
 
 
@@ -78,7 +82,12 @@ def _capped(header_names: Collection[str]) -> list[str]:
     return [name[: names.MAX_NAME_CHARACTERS] for name in listed]
 
 
-def record_decision(attributes: Mapping[str, AttributeValue], forwarded: Collection[str], base_url: str) -> SpanContext:
+def record_decision(
+    attributes: Mapping[str, AttributeValue],
+    forwarded: Collection[str],
+    base_url: str,
+    tracer: trace.Tracer | None = None,
+) -> SpanContext:
     """Write a decision to the current span and remember it for the CLIENT spans of this call.
 
     Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link.
@@ -87,6 +96,7 @@ def record_decision(attributes: Mapping[str, AttributeValue], forwarded: Collect
         attributes: of `decision_attributes`.
         forwarded: names of the headers that are sent on.
         base_url: of the provider; only CLIENT spans to its host and port carry the decision.
+        tracer: makes the span of its own; by default from the global tracer provider.
 
     Returns:
         The context of the span that carries the decision; invalid where nothing is recorded.
@@ -97,7 +107,8 @@ def record_decision(attributes: Mapping[str, AttributeValue], forwarded: Collect
     if span.is_recording():
         span.set_attributes(attributes)
     else:
-        span = trace.get_tracer(_INSTRUMENTATION_SCOPE).start_span(names.SPAN_EVALUATE, attributes=attributes)
+        tracer = tracer or trace.get_tracer(_INSTRUMENTATION_SCOPE)
+        span = tracer.start_span(names.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
     _outbound_call.set(_OutboundCall(attributes, urlsplit(base_url).netloc, forwarded, link))

@@ -1,0 +1,118 @@
+"""The audit log: one record for each request with a blocked or malformed header, for people and for machines.
+
+A record is a WARNING of the logger `extra_headers.audit`, whose message is one line of JSON, and an OpenTelemetry log
+event where a logger provider is set. Every part of it is either from a closed set, a valid field name, or escaped: no
+caller can write a line of their own, or markup that a console would interpret.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from opentelemetry import trace
+from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+from opentelemetry.util.types import AttributeValue
+
+from extra_headers.forwarding.decisions import DecisionKind, Evaluation, Outcome
+from extra_headers.telemetry import names
+
+_audit = logging.getLogger(names.LOGGER_AUDIT)
+
+_BURST = 20
+_PER_SECOND = 5.0
+
+
+class RateLimit:
+    """A token bucket: a burst at once, then so many a second. What it holds back is counted, not forgotten."""
+
+    def __init__(
+        self, burst: int = _BURST, per_second: float = _PER_SECOND, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._burst = burst
+        self._per_second = per_second
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens = float(burst)
+        self._filled_at = clock()
+        self._suppressed = 0
+
+    def admit(self) -> int | None:
+        """Return how many were held back since the last one admitted; None where this one is held back, too."""
+        with self._lock:
+            now = self._clock()
+            # A clock that goes backwards must not empty the bucket.
+            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._filled_at) * self._per_second)
+            self._filled_at = now
+            if self._tokens < 1:
+                self._suppressed += 1
+                return None
+            self._tokens -= 1
+            suppressed, self._suppressed = self._suppressed, 0
+            return suppressed
+
+
+class AuditLog:
+    """Writes the audit records of one provider."""
+
+    def __init__(self, limit: RateLimit | None = None) -> None:
+        self._limit = limit or RateLimit()
+
+    def record(
+        self, evaluation: Evaluation, attributes: Mapping[str, AttributeValue], context: trace.SpanContext | None
+    ) -> None:
+        """Write a record where a header was blocked or malformed.
+
+        Args:
+            evaluation: the decisions.
+            attributes: their span attributes, which are the log event's, too.
+            context: of the span that carries the decisions.
+
+        """
+        if evaluation.outcome is Outcome.CLEAN or (suppressed := self._limit.admit()) is None:
+            return
+        _audit.warning("%s", _line(evaluation, attributes, context, suppressed))
+        get_logger("extra_headers").emit(
+            LogRecord(
+                timestamp=time.time_ns(),
+                severity_number=SeverityNumber.WARN,
+                severity_text="WARN",
+                event_name=names.EVENT_DECISION,
+                attributes={**attributes, names.ATTR_SUPPRESSED: suppressed},
+            )
+        )
+
+
+def _line(
+    evaluation: Evaluation,
+    attributes: Mapping[str, AttributeValue],
+    context: trace.SpanContext | None,
+    suppressed: int,
+) -> str:
+    record: dict[str, object] = {
+        "event": names.EVENT_DECISION,
+        "provider": attributes[names.ATTR_PROVIDER],
+        "outcome": evaluation.outcome.value,
+        "forwarded": len(evaluation.forwarded),
+    }
+    for kind in (DecisionKind.BLOCKED, DecisionKind.MALFORMED):
+        found = [d for d in evaluation.decisions if d.decision is kind]
+        if found:
+            reasons = Counter(d.reason.value for d in found)
+            record[kind.value] = ",".join(f"{reason}:{count}" for reason, count in sorted(reasons.items()))
+            # A comma cannot be part of a field name.
+            listed = [d.name[: names.MAX_NAME_CHARACTERS] for d in found if d.name is not None]
+            record[f"{kind.value}_names"] = ",".join(listed[: names.MAX_NAMES_PER_ATTRIBUTE])
+    record["policy"] = attributes[names.ATTR_POLICY]
+    for key, attribute in (("user", names.ATTR_USER), ("tenant", names.ATTR_TENANT)):
+        if attribute in attributes:
+            record[key] = attributes[attribute]
+    if context is not None and context.is_valid:
+        record["trace_id"] = trace.format_trace_id(context.trace_id)
+        record["span_id"] = trace.format_span_id(context.span_id)
+    if suppressed:
+        record["suppressed"] = suppressed
+    # ASCII without control characters by the encoder; the brackets could be console markup, and stand only in strings.
+    return json.dumps(record).replace("[", "\\u005b").replace("]", "\\u005d")

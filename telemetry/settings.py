@@ -1,0 +1,71 @@
+"""What an operator can set about telemetry: environment variables, since they are the process's and not a provider's.
+
+Read once, when the first provider starts. A bad value is logged and ignored: telemetry fails open.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+_log = logging.getLogger(__name__)
+
+METRICS_PORT: Final = "EXTRA_HEADERS_METRICS_PORT"
+METRICS_HOST: Final = "EXTRA_HEADERS_METRICS_HOST"
+OTEL_METRICS: Final = "EXTRA_HEADERS_OTEL_METRICS"
+CAPTURE_CALLER: Final = "EXTRA_HEADERS_CAPTURE_CALLER"
+MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus-client's own: where several workers share their counters."""
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off", "")
+_HIGHEST_PORT = 65535
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """The telemetry settings of this process."""
+
+    metrics_port: int | None = None
+    """Port of the add-on's own metrics endpoint; None for no endpoint."""
+    metrics_host: str = _LOOPBACK
+    """Address that the endpoint listens on."""
+    otel_metrics: bool = False
+    """Whether the totals are OpenTelemetry counters, too."""
+    capture_caller: bool = True
+    """Whether spans and audit records name the caller whom the host authenticated."""
+    multiprocess_directory: str | None = None
+    """Where several workers share their counters; None for one process."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings."""
+        return cls(
+            metrics_port=_port(environment),
+            metrics_host=environment.get(METRICS_HOST, "").strip() or _LOOPBACK,
+            otel_metrics=_flag(environment, OTEL_METRICS, default=False),
+            capture_caller=_flag(environment, CAPTURE_CALLER, default=True),
+            multiprocess_directory=environment.get(MULTIPROCESS_DIRECTORY) or None,
+        )
+
+
+def _port(environment: Mapping[str, str]) -> int | None:
+    text = environment.get(METRICS_PORT, "").strip()
+    if not text:
+        return None
+    if text.isdecimal() and 0 < int(text) <= _HIGHEST_PORT:
+        return int(text)
+    _log.error("extra_headers: %s must be a port from 1 to %d; no metrics endpoint", METRICS_PORT, _HIGHEST_PORT)
+    return None
+
+
+def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name)
+    if text is None:
+        return default
+    if text.strip().lower() in _TRUE + _FALSE:
+        return text.strip().lower() in _TRUE
+    _log.error("extra_headers: %s must be true or false; using %s", name, str(default).lower())
+    return default
