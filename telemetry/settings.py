@@ -5,6 +5,7 @@ Read once, when the first provider starts. A bad value is logged and ignored: te
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
@@ -55,7 +56,7 @@ def _port(environment: Mapping[str, str]) -> int | None:
     text = environment.get(METRICS_PORT, "").strip()
     if not text:
         return None
-    if text.isdecimal() and 0 < int(text) <= _HIGHEST_PORT:
+    if re.fullmatch("[0-9]{1,5}", text) and 0 < int(text) <= _HIGHEST_PORT:
         return int(text)
     _log.error("extra_headers: %s must be a port from 1 to %d; no metrics endpoint", METRICS_PORT, _HIGHEST_PORT)
     return None

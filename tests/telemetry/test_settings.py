@@ -1,0 +1,40 @@
+"""Environment variables of the telemetry: good values are taken, bad ones are reported and ignored."""
+
+import pytest
+
+from extra_headers.telemetry.settings import TelemetrySettings
+
+
+def test_defaults() -> None:
+    """Without any variable there is no endpoint, nothing is opted into, and the caller is recorded."""
+    assert TelemetrySettings.from_environment({}) == TelemetrySettings(None, "127.0.0.1", False, True, None)
+
+
+def test_all_of_them() -> None:
+    """Each variable sets its field."""
+    environment = {
+        "EXTRA_HEADERS_METRICS_PORT": "9465",
+        "EXTRA_HEADERS_METRICS_HOST": "0.0.0.0",  # noqa: S104 - read, not bound
+        "EXTRA_HEADERS_OTEL_METRICS": "True",
+        "EXTRA_HEADERS_CAPTURE_CALLER": "off",
+        "PROMETHEUS_MULTIPROC_DIR": "somewhere",
+    }
+    expected = TelemetrySettings(9465, "0.0.0.0", True, False, "somewhere")  # noqa: S104
+    assert TelemetrySettings.from_environment(environment) == expected
+
+
+@pytest.mark.parametrize("port", ["x", "0", "-1", "65536", "9465.0", "\u0661", "1" * 5000])
+def test_a_bad_port_is_reported_and_ignored(port: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A port that is none costs the endpoint and one line, not the server."""
+    assert TelemetrySettings.from_environment({"EXTRA_HEADERS_METRICS_PORT": port}).metrics_port is None
+    (record,) = caplog.records
+    assert "EXTRA_HEADERS_METRICS_PORT must be a port from 1 to 65535" in record.getMessage()
+
+
+def test_a_bad_flag_is_reported_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """A flag that is neither true nor false keeps its default."""
+    settings = TelemetrySettings.from_environment({"EXTRA_HEADERS_CAPTURE_CALLER": "maybe"})
+
+    assert settings.capture_caller
+    (record,) = caplog.records
+    assert "EXTRA_HEADERS_CAPTURE_CALLER must be true or false; using true" in record.getMessage()
