@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError
 from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
-from extra_headers.telemetry.spans import Caller, redact_provider_data
+from extra_headers.telemetry.spans import Caller, enter_request
 
 _PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
 _WRAPPED_MARK = "_extra_headers_wrapped"
@@ -119,7 +119,7 @@ def _noting_decoder(
         if not text or text.strip() == "null":
             _decoded.set(_WELL_FORMED)
             return decode(headers)
-        redact_provider_data()
+        enter_request()
         kept = decode_object(text)
         if kept is None:
             _decoded.set(_Decoded(malformed=True, repeated=None, fields={}))

@@ -1,8 +1,8 @@
 """Span attributes of the decisions, and the span processor that keeps header values out of traces.
 
-The decision is written to the span that is recording when it is made (the server span), and to the CLIENT spans of the
-calls to the provider that follow from it. Names only; values nowhere, not even where an HTTP instrumentation was told
-to capture every header.
+The decision is written to the server span of the request (where it is not known, to the span that is current when the
+decision is made), and to the CLIENT spans of the calls to the provider that follow from it. Names only; values nowhere,
+not even where an HTTP instrumentation was told to capture every header.
 """
 
 from collections.abc import Collection, Mapping
@@ -42,6 +42,7 @@ class _OutboundCall:
     link: SpanContext | None
 
 
+_server_span: ContextVar[trace.Span] = ContextVar("extra_headers_server_span", default=trace.INVALID_SPAN)
 _outbound_call: ContextVar[_OutboundCall | None] = ContextVar("extra_headers_outbound_call", default=None)
 
 
@@ -88,7 +89,7 @@ def record_decision(
     base_url: str,
     tracer: trace.Tracer | None = None,
 ) -> SpanContext:
-    """Write a decision to the current span and remember it for the CLIENT spans of this call.
+    """Write a decision to the span of the request and remember it for the CLIENT spans of this call.
 
     Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link.
 
@@ -102,7 +103,7 @@ def record_decision(
         The context of the span that carries the decision; invalid where nothing is recorded.
 
     """
-    span = trace.get_current_span()
+    span = _request_span()
     link: SpanContext | None = None
     if span.is_recording():
         span.set_attributes(attributes)
@@ -115,15 +116,26 @@ def record_decision(
     return span.get_span_context()
 
 
+def _request_span() -> trace.Span:
+    """Return the server span of this request, not a part of it that happens to be current; else the current span."""
+    current, server = trace.get_current_span(), _server_span.get()
+    same_request = server.get_span_context().trace_id == current.get_span_context().trace_id
+    return server if same_request and server.is_recording() else current
+
+
 def forget_decision() -> None:
     """Forget the remembered decision: the next call in this context sends none of the caller's headers."""
     if _outbound_call.get() is not None:
         _outbound_call.set(None)
 
 
-def redact_provider_data() -> None:
-    """Overwrite the provider-data header where an instrumentation captured it on the current span."""
+def enter_request() -> None:
+    """Note the current span as the server span of a request with provider data, and take that data off it.
+
+    Instrumentations that were told to capture every header have written it there.
+    """
     span = trace.get_current_span()
+    _server_span.set(span)
     if isinstance(span, ReadableSpan) and span.is_recording():
         _redact(span, _PROVIDER_DATA_HEADERS)
 

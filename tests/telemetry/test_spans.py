@@ -16,9 +16,9 @@ from extra_headers.telemetry import names
 from extra_headers.telemetry.spans import (
     Caller,
     decision_attributes,
+    enter_request,
     forget_decision,
     record_decision,
-    redact_provider_data,
 )
 from tests.telemetry.conftest import Tracing
 
@@ -74,6 +74,28 @@ class TestWhereTheDecisionGoes:
                 "attributes": _EXPECTED,
             },
         ]
+
+    def test_the_server_span_rather_than_a_part_of_it(self, tracing: Tracing) -> None:
+        """Frameworks open spans within the server span; the decision is on the one that people search for."""
+        with tracing.tracer.start_as_current_span("server", kind=SpanKind.SERVER):
+            enter_request()
+            with tracing.tracer.start_as_current_span("endpoint"):
+                _decide(tracing)
+
+        endpoint, server = tracing.snapshot()
+        assert (endpoint["name"], endpoint["attributes"]) == ("endpoint", {})
+        assert (server["name"], server["attributes"]) == ("server", _EXPECTED)
+
+    def test_the_server_span_of_another_request_is_left_alone(self, tracing: Tracing) -> None:
+        """A span noted for an earlier request is not written to, even while it still records."""
+        earlier = tracing.tracer.start_span("earlier")
+        with trace.use_span(earlier):
+            enter_request()
+        with tracing.tracer.start_as_current_span("later"):
+            _decide(tracing)
+        earlier.end()
+
+        assert {s["name"]: s["attributes"] for s in tracing.snapshot()} == {"later": _EXPECTED, "earlier": {}}
 
     def test_a_span_of_its_own_to_which_the_calls_link(self, tracing: Tracing) -> None:
         """Where no span records, the decision has a span, and the call's span points to it."""
@@ -191,7 +213,7 @@ class TestRedaction:
         """The provider-data header, with all its values, does not stay on the server span."""
         key = names.HTTP_REQUEST_HEADER_PREFIX + header
         with tracing.tracer.start_as_current_span("server", attributes={key: ["secret"]}):
-            redact_provider_data()
+            enter_request()
 
         assert tracing.snapshot()[0]["attributes"] == {key: ["[REDACTED]"]}
 

@@ -1,0 +1,73 @@
+"""Real servers with the telemetry settings that a test asks for."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, ogx_command, run_config
+from extra_headers.forwarding.demo.upstream import Upstream
+from tests.server.stack import PROVIDER_KEY, Stack
+
+
+@contextmanager
+def running(
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    auto_instrumented: bool = False,
+    change: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> Iterator[Stack]:
+    """Run a server with the providers `on`, `reject_both` and `drop_both`.
+
+    Args:
+        directory: for the server's files.
+        environment: added to the process's own; a metrics port is set where it names none.
+        auto_instrumented: start it under `opentelemetry-instrument`.
+        change: changes the run config.
+
+    """
+    command = ogx_command()
+    if auto_instrumented:
+        command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), *command]
+    given = dict(environment or {})
+    metrics_port = given.get("EXTRA_HEADERS_METRICS_PORT")
+    if metrics_port is None:
+        metrics_port = str(free_port())
+        given |= {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": metrics_port}
+    with ExitStack() as cleanup:
+        upstream = cleanup.enter_context(Upstream())
+        settings: dict[str, object] = {
+            "on": True,
+            "reject_both": {"on_blocked": "reject"},
+            "drop_both": {"on_malformed": "drop"},
+        }
+        providers = [
+            inference_provider(name, upstream.base_url, setting, api_token=PROVIDER_KEY)
+            for name, setting in settings.items()
+        ]
+        config = run_config(providers, directory, free_port())
+        change(config)
+        server = cleanup.enter_context(OgxServer(config, directory, environment=given, command=command))
+        client = cleanup.enter_context(httpx.Client(timeout=60))
+        upstream.take()
+        yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
+
+
+def wait_until[T](condition: Callable[[], T], seconds: float = 20) -> T:
+    """Return the first truthy value of `condition`.
+
+    Raises:
+        TimeoutError: there was none in time.
+
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:.0f} s")
+        time.sleep(0.05)
+    return value

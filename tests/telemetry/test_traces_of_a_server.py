@@ -1,0 +1,149 @@
+"""Traces of a real server, as a collector receives them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+from extra_headers.forwarding.demo.otlp import ExportedSpan, OtlpReceiver
+from tests.server.stack import Stack
+from tests.telemetry.servers import running, wait_until
+
+_HEADERS = {"X-Tenant": "blue", "Authorization": "evil"}
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A running server and the collector it exports to."""
+
+    stack: Stack
+    collector: OtlpReceiver
+
+    def decided(self, kind: SpanKind, count: int = 1) -> list[ExportedSpan]:
+        """Return the spans of one kind that carry a decision, once there are so many."""
+
+        def found() -> list[ExportedSpan]:
+            return [s for s in self.collector.spans if s.kind is kind and "extra_headers.provider" in s.attributes]
+
+        wait_until(lambda: len(found()) >= count)
+        return found()
+
+
+def _environment(collector: OtlpReceiver) -> dict[str, str]:
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "OTEL_SERVICE_NAME": "ogx-under-test",
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    """Return a server that is told of a collector and nothing more."""
+    with (
+        OtlpReceiver() as collector,
+        running(tmp_path_factory.mktemp("plain"), _environment(collector)) as stack,
+    ):
+        yield Traced(stack, collector)
+
+
+@pytest.fixture(scope="module")
+def instrumented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+    """Return a server under `opentelemetry-instrument` that captures every header it can."""
+    with OtlpReceiver() as collector:
+        environment = _environment(collector) | {
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": ".*",
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": ".*",
+        }
+        with running(tmp_path_factory.mktemp("instrumented"), environment, auto_instrumented=True) as stack:
+            yield Traced(stack, collector)
+
+
+@pytest.fixture(autouse=True)
+def _forget(request: pytest.FixtureRequest) -> None:
+    for name in {"plain", "instrumented"} & set(request.fixturenames):
+        request.getfixturevalue(name).collector.clear()
+
+
+class TestFlagAlone:
+    """The flag in the run config and the address of a collector are enough."""
+
+    def test_the_call_carries_the_decision(self, plain: Traced) -> None:
+        """The CLIENT span of the call to the provider and the server span have all attributes, in one trace."""
+        plain.stack.send("on", _HEADERS)
+
+        (call,) = plain.decided(SpanKind.CLIENT)
+        (server,) = plain.decided(SpanKind.SERVER)
+        ours = {key: value for key, value in call.attributes.items() if key.startswith("extra_headers.")}
+        assert ours == {
+            "extra_headers.provider": "on",
+            "extra_headers.outcome": "filtered",
+            "extra_headers.policy": ours["extra_headers.policy"],
+            "extra_headers.forwarded.count": 1,
+            "extra_headers.forwarded.names": ["X-Tenant"],
+            "extra_headers.blocked.count": 1,
+            "extra_headers.blocked.names": ["Authorization"],
+            "extra_headers.blocked.reasons": ["credential"],
+            "extra_headers.malformed.count": 0,
+        }
+        assert {key: server.attributes[key] for key in ours} == ours
+        assert call.trace_id == server.trace_id
+        assert call.resource["service.name"] == "ogx-under-test"
+
+    def test_a_rejected_request_has_a_span(self, plain: Traced) -> None:
+        """Nothing is sent, so no call can carry the decision; it is not lost."""
+        plain.stack.send("reject_both", _HEADERS)
+
+        (server,) = plain.decided(SpanKind.SERVER)
+        assert server.attributes["extra_headers.outcome"] == "rejected"
+        assert server.attributes["extra_headers.forwarded.count"] == 0
+
+    @pytest.mark.parametrize("endpoint", ["chat_stream", "embeddings", "rerank", "messages", "messages_stream"])
+    def test_every_way_out_carries_it(self, plain: Traced, endpoint: str) -> None:
+        """SDK calls, ad-hoc calls and streams alike, and the decision is made once."""
+        plain.stack.send("on", _HEADERS, endpoint)
+
+        assert len(plain.decided(SpanKind.CLIENT)) == 1
+        assert len(plain.decided(SpanKind.SERVER)) == 1
+
+    def test_a_request_without_headers_carries_none(self, plain: Traced) -> None:
+        """The next request on the same connection has no attributes of the one before."""
+        plain.stack.send("on", _HEADERS)
+        plain.stack.send_without_provider_data("on")
+        wait_until(lambda: sum(s.name == "POST" for s in plain.collector.spans) == 2)
+
+        calls = [s for s in plain.collector.spans if s.name == "POST"]
+        assert ["extra_headers.provider" in s.attributes for s in calls] == [True, False]
+
+
+class TestAutoInstrumentation:
+    """Under `opentelemetry-instrument`, which was first."""
+
+    def test_the_server_span_carries_the_decision(self, instrumented: Traced) -> None:
+        """Server span and call are one trace, and no span of our own is added."""
+        instrumented.stack.send("on", _HEADERS)
+
+        (call,) = instrumented.decided(SpanKind.CLIENT)
+        (server,) = instrumented.decided(SpanKind.SERVER)
+        assert server.attributes["extra_headers.blocked.names"] == ["Authorization"]
+        assert call.trace_id == server.trace_id
+        assert call.links == ()
+        assert all(span.name != "extra_headers evaluate" for span in instrumented.collector.spans)
+
+    def test_captured_values_are_overwritten(self, instrumented: Traced) -> None:
+        """Neither the forwarded value nor the provider data is in any span, though all headers are captured."""
+        instrumented.stack.send("on", {"X-Tenant": "a-secret-value", "Cookie": "a-secret-value"})
+
+        (call,) = instrumented.decided(SpanKind.CLIENT)
+        (server,) = instrumented.decided(SpanKind.SERVER)
+        assert call.attributes["http.request.header.x_tenant"] == ["[REDACTED]"]
+        assert server.attributes["http.request.header.x_ogx_provider_data"] == ["[REDACTED]"]
+        assert server.attributes["http.request.header.content_type"] == ["application/json"]
+        assert b"a-secret-value" not in b"".join(instrumented.collector.payloads["/v1/traces"])
+
+    def test_being_second_is_no_warning(self, instrumented: Traced) -> None:
+        """Already instrumented is the normal case there."""
+        assert "Attempting to instrument while already instrumented" not in instrumented.stack.server.log
+        assert "Overriding of current TracerProvider" not in instrumented.stack.server.log
