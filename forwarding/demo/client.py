@@ -18,6 +18,10 @@ type Series = tuple[str, frozenset[tuple[str, str]]]
 """Name and labels."""
 
 
+class NoAnswerError(RuntimeError):
+    """A server did not answer a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a caller got back."""
@@ -33,7 +37,7 @@ def chat(port: int, content: str, provider_data: str | None = None) -> Reply:
     """Send one chat message as a caller, with the given value of the provider-data header.
 
     Raises:
-        OSError, http.client.HTTPException: there was no answer.
+        NoAnswerError: there was no answer.
 
     """
     headers = {"content-type": "application/json"}
@@ -61,6 +65,8 @@ def _request(
         connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()
         return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswerError(f"{method} {path}: {type(error).__name__}: {error}") from error
     finally:
         connection.close()
 
@@ -97,7 +103,7 @@ def scrape(port: int) -> Scrape:
     """Return the metrics that a Prometheus would get now.
 
     Raises:
-        OSError, http.client.HTTPException: there was no answer.
+        NoAnswerError: there was no answer.
 
     """
     return Scrape(_request("GET", port, "/metrics")[1].decode())

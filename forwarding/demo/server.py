@@ -131,7 +131,8 @@ class OgxServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **self._environment},
+                # The host leaves a copy of its run config, credentials included, in the temporary directory.
+                env={**os.environ, "TMPDIR": str(self.config_path.parent), **self._environment},
                 # A group of its own: Ctrl-C in the terminal is ours to handle, and workers are ended with it.
                 start_new_session=True,
             )
@@ -155,9 +156,19 @@ class OgxServer:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """Everything the server wrote so far."""
         return self.log_path.read_text(errors="replace")
+
+    @property
+    def last_lines(self) -> str:
+        """The end of what the server wrote, to tell why it failed."""
+        return "\n".join(self.log.splitlines()[-_LOG_LINES_SHOWN:])
 
     def stop(self) -> None:
         """End the server and all its children; at once when it does not end by itself."""
@@ -178,9 +189,9 @@ class OgxServer:
         while not self._is_ready():
             seconds = time.monotonic() - started
             if process.poll() is not None:
-                raise ServerError(f"the server ended with exit code {process.returncode}:\n{self._last_lines()}")
+                raise ServerError(f"the server ended with exit code {process.returncode}:\n{self.last_lines}")
             if seconds > self._timeout:
-                raise ServerError(f"the server did not answer within {self._timeout:.0f} s:\n{self._last_lines()}")
+                raise ServerError(f"the server did not answer within {self._timeout:.0f} s:\n{self.last_lines}")
             self._on_wait(seconds)
             time.sleep(_POLL_SECONDS)
 
@@ -190,9 +201,6 @@ class OgxServer:
                 return True
         except (urllib.error.URLError, OSError):
             return False
-
-    def _last_lines(self) -> str:
-        return "\n".join(self.log.splitlines()[-_LOG_LINES_SHOWN:])
 
 
 def ogx_command() -> list[str]:

@@ -15,11 +15,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LATENCY_SECONDS = 0.1
 
 
-class Stopped(BaseException):  # noqa: N818 - not an error; a BaseException so that nothing on its way takes it for one
-    """A signal asked the program to stop."""
+class Stopped(BaseException):
+    """A signal asked the program to stop. No error, so that nothing on its way takes it for one."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
+        self.number = number
         self.exit_code = 128 + number
         """What a shell reports for a program that ended by this signal."""
 
@@ -43,6 +44,10 @@ class Signals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._number = number
+
+    def forget(self) -> None:
+        """Take a signal as obeyed."""
+        self._number = None
 
     def check(self) -> None:
         """Raise `Stopped` if a signal has come."""

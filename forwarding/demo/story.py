@@ -108,3 +108,6 @@ SCENES = (
         {"X-Tenant": Reason.ALLOWED},
     ),
 )
+
+SECRETS = (PROVIDER_KEY, "free-tier", "attacker", "203.0.113.7", "acme-corp", "globex-corp")
+"""A word of every header value of the story, and the provider's key: none may show up in telemetry or a log."""

@@ -141,7 +141,7 @@ class Upstream:
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
         self._started: Future[int] = Future()
         self._loop = asyncio.new_event_loop()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self.answer = answer
 
     def __enter__(self) -> Self:
@@ -152,7 +152,12 @@ class Upstream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop to listen and close all connections."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
     @property
@@ -192,15 +197,16 @@ class Upstream:
         self._loop.close()
 
     async def _close_connections(self) -> None:
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        # Closed under their tasks, which then end by themselves: cancelled ones would be reported as failed.
+        tasks = list(self._connections.values())
+        for writer in list(self._connections):
+            writer.close()
+        await asyncio.gather(*tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+        assert task is not None  # noqa: S101 - the server runs each connection in a task
+        self._connections[writer] = task
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -214,6 +220,7 @@ class Upstream:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client closed the connection
         finally:
+            del self._connections[writer]
             writer.close()
 
 

@@ -53,7 +53,9 @@ def running(
         config = run_config(providers, directory, free_port())
         change(config)
         server = cleanup.enter_context(OgxServer(config, directory, environment=given, command=command))
-        client = cleanup.enter_context(httpx.Client(timeout=60))
+        # The host closes connections after errors of the provider.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        client = cleanup.enter_context(httpx.Client(timeout=60, limits=limits))
         upstream.take()
         yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
 

@@ -1,0 +1,60 @@
+"""The `extra-headers` command group, and how its errors are told: one sentence, and an exit code for scripts.
+
+A sub-command stands in a module of its own and imports what it needs when it runs, so that `--help` stays quick.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from extra_headers.forwarding.cli.demo import demo
+
+_EXAMPLES = """\b
+Examples:
+  extra-headers demo            see it work: a real OGX server, hostile callers
+  extra-headers demo --keep     the same, left running for requests of your own
+"""
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
+@click.version_option(
+    package_name="extra-headers-forwarding", prog_name="extra-headers", message="%(prog)s %(version)s"
+)
+@click.pass_context
+def commands(context: click.Context) -> None:
+    r"""Forward callers' extra HTTP headers to one model provider of an OGX server, safely.
+
+    Every header is forwarded, blocked or malformed, and every decision is counted and traced. To switch it on, add two
+    lines to a provider of your server's run config:
+
+    \b
+      module: extra_headers.forwarding
+      config:
+        extra_headers: true
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+commands.add_command(demo)
+
+
+def run(arguments: Sequence[str] | None) -> None:
+    """Run the command with `arguments`, by default those of this process, and exit."""
+    try:
+        exit_code = commands.main(arguments, prog_name="extra-headers", standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        _fail(context.command_path if context else "extra-headers", error.format_message(), error.exit_code)
+    except OSError as error:  # such as a full disk, under the output or the temporary directory
+        _fail("extra-headers", str(error), 1)
+    sys.exit(exit_code or 0)
+
+
+def _fail(command: str, message: str, exit_code: int) -> NoReturn:
+    click.echo(f"{command}: {message}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,72 @@
+"""What `--keep` does: leaves the parts running, says how to try them, and shows what reaches the provider."""
+
+import json
+import shlex
+import signal
+from collections.abc import Mapping
+
+from extra_headers.forwarding.demo.otlp import OtlpReceiver
+from extra_headers.forwarding.demo.play import Stage
+from extra_headers.forwarding.demo.server import OgxServer, ServerError
+from extra_headers.forwarding.demo.show import Show
+from extra_headers.forwarding.demo.signals import Stopped
+from extra_headers.forwarding.demo.story import PROVIDER_DATA_HEADER, PROVIDER_ID, provider_data
+from extra_headers.forwarding.demo.upstream import MODEL
+
+_POLL_SECONDS = 0.2
+
+_TRIES: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("a header that passes; watch it arrive below", {"X-Team": "blue"}),
+    ("an override attempt: answered, without it", {"Authorization": "Bearer attacker", "X-Team": "blue"}),
+    ("a malformed value: answered 400, and nothing arrives", {"X-Team": "blue\r\nX-Admin: yes"}),
+)
+
+
+def keep_running(stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver) -> None:
+    """Print what can be tried, then each request that reaches the provider, until Ctrl-C.
+
+    Raises:
+        ServerError: the server ended.
+        Stopped: another signal came.
+
+    """
+    metrics = f"http://127.0.0.1:{stage.metrics_port}/metrics"
+    show.note("\nEverything keeps running until Ctrl-C:")
+    for what, where in (
+        ("OGX", server.url),
+        ("provider", stage.upstream.base_url),
+        ("metrics", metrics),
+        ("OTLP", receiver.url),
+        ("run config", str(server.config_path)),
+        ("log", str(server.log_path)),
+    ):
+        show.note(f"  {what:<11} {where}")
+    show.note("\nRequests to try in another terminal:")
+    for purpose, headers in _TRIES:
+        show.command(purpose, _curl(server.url, headers))
+    show.command("the counters", [f"curl -s {metrics} | grep '^extra_headers_.*_total'"])
+    show.note("\nWaiting for requests; Ctrl-C ends the demo.")
+    try:
+        while server.is_running:
+            for request in stage.upstream.take():
+                if request.method == "POST":
+                    show.arrival(stage.arrival(request))
+            # Nobody looks at them any more, and the server exports every second.
+            receiver.clear()
+            stage.signals.sleep(_POLL_SECONDS)
+    except Stopped as stopped:
+        if stopped.number == signal.SIGINT:
+            stage.signals.forget()  # the way it is meant to end
+            return
+        raise
+    raise ServerError(f"the server ended:\n{server.last_lines}")
+
+
+def _curl(url: str, headers: Mapping[str, str]) -> list[str]:
+    """Return the lines of a command that sends a chat message with extra headers."""
+    body = json.dumps({"model": f"{PROVIDER_ID}/{MODEL}", "messages": [{"role": "user", "content": "hi"}]})
+    return [
+        f"curl -sw '\\n' {url}/v1/chat/completions -H 'content-type: application/json'",
+        f"-H {shlex.quote(f'{PROVIDER_DATA_HEADER}: {provider_data(headers)}')}",
+        f"-d {shlex.quote(body)}",
+    ]

@@ -1,0 +1,129 @@
+"""The canary: every value in the traffic is a secret of its own, and none comes out anywhere but at the provider."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from extra_headers.forwarding.demo.otlp import OtlpReceiver
+from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.demo.upstream import Answer, ReceivedRequest, answer_as_provider
+from tests.server.stack import ENDPOINTS, Stack
+from tests.telemetry.servers import running, wait_until
+
+
+class Secrets:
+    """Hands out values that occur nowhere else, and finds those that came out."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(100_000)
+        self.given: list[str] = []
+
+    def new(self) -> str:
+        """Return a value that was never used before."""
+        self.given.append(f"canary{next(self._numbers)}")
+        return self.given[-1]
+
+    def found_in(self, places: dict[str, bytes]) -> dict[str, list[str]]:
+        """Return the places that hold secrets, with the secrets."""
+        found = {
+            place: [secret for secret in self.given if secret.encode() in content] for place, content in places.items()
+        }
+        return {place: secrets for place, secrets in found.items() if secrets}
+
+
+def _kinds(new: Secrets) -> Iterator[object]:
+    """Yield extra headers of every kind: forwarded, blocked, malformed, with secrets in values and in bad names."""
+    yield {"X-Tenant": new.new()}
+    for name in ("Authorization", "cookie", "X_Forwarded_For", "Host", "traceparent", "X-OGX-Provider-Data", "Origin"):
+        yield {"X-Tenant": new.new(), name: new.new()}
+    for bad in ("{}\r\nX-B: 1", "{}\n", "{}\x00", " {}", "{}\u00e9", "{}\ud800", "{}" + "a" * 5000):
+        yield {"X-Tenant": bad.format(new.new())}
+    yield {f"{new.new()} name": "v", f"x-{'n' * 200}{new.new()}": "v", f"X:{new.new()}": "v"}
+    yield {"X-Tenant": [new.new()], "X-Other": {"a": new.new()}, "X-Third": None}
+    yield {"X-Tenant": new.new(), "x_tenant": new.new()}
+    yield {f"X-{i}": new.new() for i in range(40)}
+    yield [new.new()]
+    yield new.new()
+
+
+def _send_all(stack: Stack, new: Secrets) -> list[str]:
+    """Send every kind to every provider and endpoint, and return what the server answered."""
+    answers: list[str] = []
+    for provider in ("on", "reject_both", "drop_both"):
+        endpoints = itertools.cycle(ENDPOINTS)
+        answers += [stack.send(provider, headers, next(endpoints)).text for headers in _kinds(new)]
+    envelopes = (
+        '{{"vllm_extra_headers": {{"X-Tenant": "{}"',
+        '"{}"',
+        '["{}"]',
+        '{{"vllm_extra_headers": {{"X-Tenant": "{}", "X-Tenant": "again"}}}}',
+        '{{"vllm_api_token": ["{}"], "vllm_extra_headers": {{"X-Tenant": "fine"}}}}',
+        '{{"vllm_api_token": {{"a": "{}"}}}}',
+    )
+    return answers + [stack.send("on", None, provider_data=text.format(new.new())).text for text in envelopes]
+
+
+def _fail(status: int, request: ReceivedRequest) -> Answer:
+    if request.method == "GET":
+        return answer_as_provider(request)
+    return Answer(status, json.dumps({"error": {"message": f"the provider says {status}"}}).encode())
+
+
+def test_no_secret_comes_out(tmp_path: Path) -> None:
+    """Log, metrics, traces, OTLP metrics and logs, and error responses are free of every value that was sent."""
+    new = Secrets()
+    with OtlpReceiver() as collector:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "OTEL_BLRP_SCHEDULE_DELAY": "100",
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": ".*",
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": ".*",
+            "EXTRA_HEADERS_OTEL_METRICS": "true",
+            "EXTRA_HEADERS_METRICS_PORT": str(free_port()),
+            "OGX_LOGGING": "all=info",
+        }
+        with running(tmp_path, environment, auto_instrumented=True) as stack:
+            answers = _send_all(stack, new)
+            assert answers
+
+            # One each: the host takes seconds to log an error of the provider.
+            for status, endpoint in ((401, "messages"), (500, "chat")):
+                stack.upstream.answer = partial(_fail, status)
+                answers.append(stack.send("on", {"X-Tenant": new.new(), "Cookie": new.new()}, endpoint).text)
+            reached = b"".join(received.head for received in stack.upstream.take())
+            stack.upstream.stop()
+            answers.append(stack.send("on", {"X-Tenant": new.new(), "Cookie": new.new()}, "rerank").text)
+
+            def received_all() -> bool:
+                payloads = {path: b"".join(bodies) for path, bodies in collector.payloads.items()}
+                return (
+                    b"extra_headers.blocked.names" in payloads["/v1/traces"]
+                    and b"extra_headers.decisions" in payloads["/v1/metrics"]
+                    and b"extra_headers.decision" in payloads["/v1/logs"]
+                )
+
+            wait_until(received_all)
+            places = {
+                "log": stack.server.log.encode(),
+                "metrics": stack.client.get(stack.metrics_url).content,
+                "answers": "\n".join(answers).encode(),
+                **{path: b"".join(bodies) for path, bodies in collector.payloads.items()},
+            }
+
+    # It would find one: what was forwarded did arrive, and is recognized in its surroundings.
+    assert new.found_in({"the provider": reached}) != {}
+    assert new.found_in({"a log": places["log"] + new.given[7].encode() + b"\n"}) == {"a log": [new.given[7]]}
+    assert len(new.given) > 200
+    # The traffic left its traces.
+    assert b"extra_headers.decision" in places["log"]
+    assert b"extra_headers_decisions_total" in places["metrics"]
+    assert b"REDACTED" in places["/v1/traces"]
+
+    assert new.found_in(places) == {}

@@ -1,0 +1,177 @@
+"""Whatever is wrong with the telemetry, requests are answered as if nothing were."""
+
+import http.server
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from extra_headers.forwarding.demo.server import free_port
+from tests.server.stack import Stack
+from tests.telemetry.servers import running, wait_until
+
+_REQUESTS = 30
+
+
+@contextmanager
+def _nobody() -> Iterator[str]:
+    yield f"http://127.0.0.1:{free_port()}"
+
+
+@contextmanager
+def _hangs() -> Iterator[str]:
+    """Accept connections and never answer."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def _answers(status: int, body: bytes) -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+COLLECTORS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "down": _nobody,
+    "hanging": _hangs,
+    "refusing": lambda: _answers(503, b""),
+    "talking garbage": lambda: _answers(200, b"\xff\x00garbage"),
+}
+
+
+def _latencies(stack: Stack) -> list[float]:
+    """Send clean, filtered and rejected requests and return how long each took, in milliseconds."""
+    taken = []
+    for i in range(_REQUESTS):
+        headers, status = [({"X-A": "1"}, 200), ({"X-A": "1", "Cookie": "s"}, 200), ({"X-A": "\n"}, 400)][i % 3]
+        started = time.perf_counter()
+        response = stack.send("on", headers)
+        taken.append(1000 * (time.perf_counter() - started))
+        assert response.status_code == status
+    assert len(stack.upstream.take()) == _REQUESTS * 2 // 3
+    return taken
+
+
+def _folded_log(stack: Stack) -> str:
+    """Return the server's log without the line breaks that its console put in."""
+    return " ".join(stack.server.log.split())
+
+
+def _report(what: str, latencies: list[float]) -> None:
+    p50, worst = statistics.median(latencies), max(latencies)
+    print(f"{what}: {len(latencies)} requests, median {p50:.1f} ms, slowest {worst:.1f} ms")  # noqa: T201 - shown by -rP
+
+
+@pytest.mark.parametrize("collector", COLLECTORS.values(), ids=COLLECTORS)
+def test_a_faulty_collector(tmp_path: Path, collector: Callable[[], AbstractContextManager[str]]) -> None:
+    """Requests are answered and none waits for the exporter, whose own time limit is ten seconds."""
+    with collector() as endpoint:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "8",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4",
+        }
+        with running(tmp_path, environment) as stack:
+            latencies = _latencies(stack)
+            _report("with the collector at fault", latencies)
+            assert max(latencies) < 10_000  # not a timing: an exporter in the way would take its ten seconds each
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """The endpoint stays away with one line that names the setting; requests and counters go on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with running(tmp_path, {"EXTRA_HEADERS_METRICS_PORT": str(port)}) as stack:
+            _latencies(stack)
+            wait_until(lambda: f"EXTRA_HEADERS_METRICS_PORT={port} cannot be served" in _folded_log(stack))
+            assert _folded_log(stack).count("cannot be served") == 1
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """Workers without a place to count say so once and serve requests."""
+    (tmp_path / "file").write_text("in the way")
+    environment = {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "file"),
+        "EXTRA_HEADERS_METRICS_PORT": str(free_port()),
+    }
+    with running(tmp_path, environment) as stack:
+        _latencies(stack)
+        assert "extra_headers: no metrics, requests are not affected:" in _folded_log(stack)
+
+
+_RAISING = """
+import asyncio, json, sys
+from extra_headers.telemetry import metrics, spans, audit
+
+def broken(*args, **kwargs):
+    raise RuntimeError("broken on purpose")
+
+for holder, name in (
+    (metrics.ProviderMetrics, "record"),
+    (spans, "record_decision"),
+    (spans, "forget_decision"),
+    (audit.AuditLog, "record"),
+):
+    setattr(holder, name, broken)
+
+from extra_headers.forwarding import Policy, evaluate
+from extra_headers.telemetry.recorder import Recorder
+from extra_headers.telemetry.metrics import ProviderLabels
+
+recorder = Recorder(ProviderLabels("p", "remote::p", "d", "drop", "drop"))
+for _ in range(100):
+    recorder.record(evaluate({"Cookie": "s"}, Policy()), 1e-6, "http://127.0.0.1/")
+    recorder.record_nothing()
+print(json.dumps("went on"))
+"""
+
+
+def test_everything_raises() -> None:
+    """With every part of the telemetry raising, recording goes on and complains once."""
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", _RAISING], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert json.loads(done.stdout) == "went on"
+    assert done.stderr.count("telemetry of provider 'p' failed; requests go on") == 1
+
+
+def test_a_taken_metric_name_costs_only_metrics(tmp_path: Path) -> None:
+    """Where another library has registered our names, the server starts, says so once, and forwards."""
+    site = tmp_path / "site"
+    site.mkdir()
+    clash = 'from prometheus_client import Counter\nCounter("extra_headers_decisions", "not ours")\n'
+    (site / "sitecustomize.py").write_text(clash)
+    with running(tmp_path, {"PYTHONPATH": str(site)}) as stack:
+        _latencies(stack)
+        assert _folded_log(stack).count("extra_headers: no metrics, requests are not affected") == 1
