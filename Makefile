@@ -3,9 +3,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 STAMP := $(VENV)/.installed
-SOURCES := $(shell find forwarding telemetry dashboards -name '*.py' 2>/dev/null)
+SOURCES := $(shell find forwarding telemetry dashboards -type f -not -path '*/node_modules/*' \
+	\( -name '*.py' -o -name '*.yaml' -o -name '*.json' \) 2>/dev/null)
 
-.PHONY: help install demo test check format lock clean
+.PHONY: help install demo test check format docs bench lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +30,9 @@ check: install ## lint, format and types
 format: install ## format the code
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
+
+docs: install ## write the generated parts of the documentation
+	@$(PYTHON) -m extra_headers.telemetry.reference > docs/telemetry.md
 
 lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -56,3 +60,17 @@ $(VENV)/.locked: requirements-dev.lock $(VENV)/.created
 $(STAMP): $(VENV)/.locked pyproject.toml $(SOURCES)
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --editable .
 	@touch $@
+
+.PHONY: dashboards tools pictures
+
+test: tools
+
+tools: ## install Prometheus and Alertmanager for the tests (apt, as root on Debian; else says what to do)
+	@tests/dashboards/install-tools.sh
+
+dashboards: install ## generate dashboards/generated anew
+	@$(PYTHON) -m extra_headers.dashboards.generate
+
+pictures: install ## draw docs/images from a live Prometheus with Grafana's own components (five minutes)
+	@tests/dashboards/install-tools.sh pictures
+	@$(PYTHON) -m tests.dashboards.pictures $(ARGS)

@@ -117,8 +117,6 @@ def _own_environment() -> Iterator[None]:
 def _environment(ports: Ports, receiver: OtlpReceiver, directory: Path) -> dict[str, str]:
     return {
         "OGX_CONFIG_DIR": str(directory),
-        # OGX leaves a copy of its run config there, keys and all.
-        "TMPDIR": str(directory),
         "OGX_METRICS_ENDPOINT_ENABLED": "1",
         "OGX_METRICS_PORT": str(ports.metrics),
         # With this one set, the add-on installs a tracer provider and instruments the HTTP clients.
