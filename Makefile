@@ -74,3 +74,6 @@ dashboards: install ## generate dashboards/generated anew
 pictures: install ## draw docs/images from a live Prometheus with Grafana's own components (five minutes)
 	@tests/dashboards/install-tools.sh pictures
 	@$(PYTHON) -m tests.dashboards.pictures $(ARGS)
+
+bench: install ## what it costs, side by side with what OGX does itself
+	@$(PYTHON) -m benchmarks.cost_of_a_request

@@ -8,6 +8,8 @@ not even where an HTTP instrumentation was told to capture every header.
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
@@ -32,12 +34,11 @@ class Caller:
     tenant: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _OutboundCall:
+class _OutboundCall(NamedTuple):
     """What the CLIENT spans of the calls that follow from one evaluation are to carry."""
 
     attributes: Mapping[str, AttributeValue]
-    netloc: str
+    base_url: str
     forwarded: Collection[str]
     link: SpanContext | None
 
@@ -79,8 +80,7 @@ def decision_attributes(
 
 
 def _capped(header_names: Collection[str]) -> list[str]:
-    listed = list(header_names)[: names.MAX_NAMES_PER_ATTRIBUTE]
-    return [name[: names.MAX_NAME_CHARACTERS] for name in listed]
+    return [name[: names.MAX_NAME_CHARACTERS] for name in islice(header_names, names.MAX_NAMES_PER_ATTRIBUTE)]
 
 
 def record_decision(
@@ -112,13 +112,15 @@ def record_decision(
         span = tracer.start_span(names.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
-    _outbound_call.set(_OutboundCall(attributes, urlsplit(base_url).netloc, forwarded, link))
+    _outbound_call.set(_OutboundCall(attributes, base_url, forwarded, link))
     return span.get_span_context()
 
 
 def _request_span() -> trace.Span:
     """Return the server span of this request, not a part of it that happens to be current; else the current span."""
     current, server = trace.get_current_span(), _server_span.get()
+    if server is current or server is trace.INVALID_SPAN:
+        return current
     same_request = server.get_span_context().trace_id == current.get_span_context().trace_id
     return server if same_request and server.is_recording() else current
 
@@ -149,7 +151,7 @@ class DecisionSpanProcessor(SpanProcessor):
         if call is None or span.kind is not SpanKind.CLIENT:
             return
         _redact(span, call.forwarded)
-        if _netloc(span) == call.netloc:
+        if _netloc(span) == urlsplit(call.base_url).netloc:
             span.set_attributes(call.attributes)
             if call.link is not None and call.link.is_valid:
                 span.add_link(call.link)

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a ratio against something that a reader knows, measured side by side in one run."""
