@@ -1,0 +1,81 @@
+"""The command `extra-headers dashboards`: writes the dashboards, rules and manifests from the installed package."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from extra_headers.dashboards.alertmanager import DEFAULT_RECEIVER_URL
+from extra_headers.dashboards.artifacts import Format, Options, build, committed_dashboards
+from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS
+
+_UNUSABLE = 2
+
+
+@click.group()
+def dashboards() -> None:
+    """Grafana dashboards, Prometheus rules and alert routes."""
+
+
+@dashboards.command()
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice([item.value for item in Format]),
+    default=Format.ALL.value,
+    show_default=True,
+    help="What to write; `all` adds a compose file and a Prometheus configuration.",
+)
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder to write to; it is created.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+@click.option(
+    "--runbooks",
+    default=DEFAULT_RUNBOOKS,
+    show_default=True,
+    metavar="URL",
+    help="Base URL of the runbooks that alerts link to.",
+)
+@click.option(
+    "--receiver-url",
+    default=DEFAULT_RECEIVER_URL,
+    show_default=True,
+    metavar="URL",
+    help="Base URL of the webhooks in the Alertmanager example.",
+)
+def export(*, wanted: str, folder: Path, force: bool, runbooks: str, receiver_url: str) -> None:
+    """Write dashboards, rules and manifests to a folder."""
+    options = Options(runbooks=runbooks, receiver_url=receiver_url)
+    content = build(Format(wanted), committed_dashboards(), options)
+    try:
+        if not force and (differing := _differing(content, folder)):
+            listed = "\n".join(f"  {folder / path}" for path in differing)
+            _give_up(f"these files exist and differ; overwrite them with --force, or choose another --out:\n{listed}")
+        for path, text in content.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _give_up(f"cannot write to {folder}: {error.strerror or error} ({error.filename})")
+    for path in content:
+        click.echo(str(folder / path))
+
+
+def _differing(content: Mapping[str, str], folder: Path) -> list[str]:
+    return [
+        path
+        for path, text in content.items()
+        if (folder / path).exists() and (folder / path).read_bytes() != text.encode()
+    ]
+
+
+def _give_up(message: str) -> None:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(_UNUSABLE)

@@ -1,0 +1,79 @@
+"""PromQL expressions of the panels, built from the telemetry's names: a panel cannot query what does not exist.
+
+Strings only. Every selector carries the dashboard's variables, so that each panel follows the choice at its top.
+"""
+
+from typing import Final
+
+from extra_headers.forwarding.decisions import DecisionKind, Outcome, Reason
+from extra_headers.telemetry import names
+
+JOB: Final = "job"
+INSTANCE: Final = "instance"
+"""Labels that Prometheus adds to what it scrapes."""
+
+ATTEMPT_REASONS: Final = (Reason.CREDENTIAL, Reason.OVERRIDE)
+"""Reasons of a blocked header that would have replaced what the server itself sends."""
+
+EVALUATION_BUCKET: Final = f"{names.EVALUATION_SECONDS}_bucket"
+EVALUATION_SUM: Final = f"{names.EVALUATION_SECONDS}_sum"
+EVALUATION_COUNT: Final = f"{names.EVALUATION_SECONDS}_count"
+
+_CHOSEN: Final = tuple(f'{label}=~"${label}"' for label in (JOB, INSTANCE, names.LABEL_PROVIDER))
+
+
+def one_of(*values: str) -> str:
+    """Return the pattern that matches exactly these label values."""
+    return "|".join(values)
+
+
+def decision(kind: DecisionKind) -> str:
+    """Return the matcher of one kind of decision."""
+    return f'{names.LABEL_DECISION}="{kind.value}"'
+
+
+def outcome(value: Outcome) -> str:
+    """Return the matcher of one outcome."""
+    return f'{names.LABEL_OUTCOME}="{value.value}"'
+
+
+BLOCKED: Final = decision(DecisionKind.BLOCKED)
+MALFORMED: Final = decision(DecisionKind.MALFORMED)
+NOT_FORWARDED: Final = f'{names.LABEL_DECISION}!="{DecisionKind.FORWARDED.value}"'
+ATTEMPTS: Final = f'{BLOCKED}, {names.LABEL_REASON}=~"{one_of(*ATTEMPT_REASONS)}"'
+
+
+def chosen(metric: str, *matchers: str) -> str:
+    """Return the selector of a metric within what the dashboard's variables choose."""
+    return f"{metric}{{{', '.join((*_CHOSEN, *matchers))}}}"
+
+
+def per_second(metric: str, *matchers: str, by: tuple[str, ...] = (), offset: str = "") -> str:
+    """Return the rate of a counter, added up."""
+    shifted = f" offset {offset}" if offset else ""
+    return _added_up(by, f"rate({chosen(metric, *matchers)}[$__rate_interval]{shifted})")
+
+
+def per_minute(metric: str, *matchers: str, by: tuple[str, ...] = (), offset: str = "") -> str:
+    """Return the rate of a counter per minute, added up: a rate per second of rare events is unreadable."""
+    return f"60 * {per_second(metric, *matchers, by=by, offset=offset)}"
+
+
+def in_range(metric: str, *matchers: str, by: tuple[str, ...] = ()) -> str:
+    """Return how much a counter grew in the dashboard's time range, added up."""
+    return _added_up(by, f"increase({chosen(metric, *matchers)}[$__range])")
+
+
+def seen_in_range(label: str, metric: str, *matchers: str) -> str:
+    """Return the filter that keeps the series whose label value occurred in the dashboard's time range at all."""
+    counted = f"sum by ({label}) (increase({chosen(metric, *matchers)}[$__range] @ end()))"
+    return f"and on ({label}) {counted} > 0"
+
+
+def quantile(q: float, by: tuple[str, ...] = ()) -> str:
+    """Return a quantile of the evaluation time, in seconds."""
+    return f"histogram_quantile({q}, {per_second(EVALUATION_BUCKET, by=(*by, 'le'))})"
+
+
+def _added_up(by: tuple[str, ...], vector: str) -> str:
+    return f"sum by ({', '.join(by)}) ({vector})" if by else f"sum({vector})"

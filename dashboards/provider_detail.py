@@ -1,0 +1,153 @@
+"""The dashboard "Extra headers: provider detail": what happens on one provider, or on a few, down to the replica."""
+
+from typing import Final
+
+from extra_headers.dashboards import colours, shared
+from extra_headers.dashboards.assembly import assemble
+from extra_headers.dashboards.links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
+from extra_headers.dashboards.panels import About, Panel, Query, graph, number
+from extra_headers.dashboards.promql import (
+    ATTEMPTS,
+    BLOCKED,
+    INSTANCE,
+    MALFORMED,
+    in_range,
+    outcome,
+    per_minute,
+)
+from extra_headers.dashboards.recording import BLOCKED_NAMES_FROM_ZERO
+from extra_headers.forwarding.decisions import DecisionKind, Outcome
+from extra_headers.telemetry import names
+
+TITLE: Final = "Extra headers: provider detail"
+
+_NO_METRICS = "No metrics of this provider: does it have extra_headers switched on?"
+
+
+def provider_detail() -> str:
+    """Return the dashboard's JSON."""
+    return assemble(
+        PROVIDER_UID,
+        TITLE,
+        "Decisions, names, outcomes, policy and cost on the chosen providers.",
+        {
+            "What happens to the extra headers of this provider?": [
+                _number("Override and credential attempts", ATTEMPTS, alarming=True),
+                _number("Blocked headers", BLOCKED),
+                _number("Malformed headers", MALFORMED),
+                _requests("Requests with extra headers"),
+                _requests("Requests rejected", Outcome.REJECTED),
+            ],
+            "What is stopped, and why?": [
+                shared.decisions_over_time(),
+                shared.stopped_by_reason(DecisionKind.BLOCKED),
+                _blocked_names(),
+                shared.top_blocked_names(),
+                shared.stopped_by_reason(DecisionKind.MALFORMED),
+                _blocked_by_instance(),
+            ],
+            "What becomes of the requests?": [_outcomes(), shared.stopped_requests()],
+            "Which policy decides, and what does it cost?": [
+                shared.policies(),
+                shared.evaluation_time(),
+                shared.time_spent(),
+            ],
+        },
+        [dashboard_link("Extra headers: overview", OVERVIEW_UID)],
+    )
+
+
+def _number(title: str, matchers: str, *, alarming: bool = False) -> Panel:
+    advice = (
+        "All were blocked. Above zero: find the caller by an exemplar's trace."
+        if alarming
+        else "The panels below say why."
+    )
+    return number(
+        About(
+            title=title,
+            description=f"Headers in the time range ({names.DECISIONS_TOTAL}, {matchers}). {advice}",
+            unit="locale",
+            empty=_NO_METRICS,
+            width=5 if alarming else 4,
+            height=4,
+        ),
+        Query(expr=in_range(names.DECISIONS_TOTAL, matchers)),
+        alarming_from=0.5 if alarming else None,
+    )
+
+
+def _requests(title: str, result: Outcome | None = None) -> Panel:
+    matchers = (outcome(result),) if result else ()
+    return number(
+        About(
+            title=title,
+            description=(
+                f"Requests in the time range ({', '.join((names.REQUESTS_TOTAL, *matchers))}); those without extra "
+                "headers are not counted. Compare with the share by outcome before you change the policy."
+            ),
+            unit="locale",
+            empty=_NO_METRICS,
+            width=6 if result is None else 5,
+            height=4,
+        ),
+        Query(expr=in_range(names.REQUESTS_TOTAL, *matchers)),
+    )
+
+
+def _blocked_names() -> Panel:
+    header = names.LABEL_HEADER
+    return graph(
+        About(
+            title="Blocked headers by name",
+            description=(
+                f"Blocked headers a minute by the policy's entry that blocked them ({names.BLOCKED_NAMES_TOTAL}, with "
+                f"a zero before a series' first event). {names.OTHER_HEADER} is a name that no entry holds. A name "
+                "that callers need: unblock it, or rename it in the client."
+            ),
+            unit="cpm",
+            empty="No header was blocked by name in this range.",
+            height=12,
+        ),
+        Query(
+            expr=(
+                f"{per_minute(BLOCKED_NAMES_FROM_ZERO, by=(header,))}\n"
+                f"or\n{per_minute(names.BLOCKED_NAMES_TOTAL, by=(header,))}"
+            ),
+            legend=f"{{{{{header}}}}}",
+        ),
+        stacked=True,
+    )
+
+
+def _blocked_by_instance() -> Panel:
+    return graph(
+        About(
+            title="Blocked headers by instance",
+            description=(
+                f"Blocked headers a minute by replica ({names.DECISIONS_TOTAL}). Uneven lines: another policy on one "
+                "replica, or a caller that is pinned to it."
+            ),
+            unit="cpm",
+            empty=_NO_METRICS,
+        ),
+        Query(expr=per_minute(names.DECISIONS_TOTAL, BLOCKED, by=(INSTANCE,)), legend=f"{{{{{INSTANCE}}}}}"),
+    )
+
+
+def _outcomes() -> Panel:
+    result = names.LABEL_OUTCOME
+    return graph(
+        About(
+            title="Requests by outcome",
+            description=(
+                f"Requests a minute with extra headers ({names.REQUESTS_TOTAL}): clean go on whole, filtered without "
+                "what was stopped, rejected not at all. Rejected ones rise with a new client: ask its owner first."
+            ),
+            unit="cpm",
+            empty=_NO_METRICS,
+        ),
+        Query(expr=per_minute(names.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
+        stacked=True,
+        colours=colours.OUTCOMES,
+    )

@@ -1,0 +1,55 @@
+"""Recording rules: what several alerts share, or a panel could not compute itself.
+
+Named `level:metric:operation`, as the Prometheus documentation recommends.
+"""
+
+from extra_headers.dashboards.promql import INSTANCE, JOB
+from extra_headers.dashboards.tuning import Tuning, duration
+from extra_headers.telemetry import names
+
+type Rule = dict[str, object]
+
+BLOCKED_NAMES_FROM_ZERO = (
+    f"{JOB}_{INSTANCE}_{names.LABEL_PROVIDER}_{names.LABEL_REASON}_{names.LABEL_HEADER}:"
+    f"{names.BLOCKED_NAMES_TOTAL.removesuffix('_total')}:from_zero"
+)
+"""The counter of blocked names, with a zero before the first event of a series.
+
+A name's series begins with its first event, which `increase()` cannot see; the one event that matters most would be
+missing from the panel that answers "which header was it".
+"""
+
+RECORDED = {BLOCKED_NAMES_FROM_ZERO: names.LABELS[names.BLOCKED_NAMES_TOTAL]}
+"""Recorded series that panels query, with their labels beside job and instance."""
+
+
+def grown(tuning: Tuning) -> str:
+    """Return the name of the series that counts decisions in a window, by job, provider and decision."""
+    metric = names.DECISIONS_TOTAL.removesuffix("_total")
+    return f"{JOB}_{names.LABEL_PROVIDER}_{names.LABEL_DECISION}:{metric}:increase{duration(tuning.window)}"
+
+
+def usual(tuning: Tuning) -> str:
+    """Return the name of the series that holds the usual value of `grown`."""
+    return f"{grown(tuning)}_avg{duration(tuning.baseline)}"
+
+
+def recording_rules(tuning: Tuning) -> list[Rule]:
+    """Return the recording rules."""
+    counter = names.BLOCKED_NAMES_TOTAL
+    known = f"present_over_time({counter}[{duration(tuning.forget_series)}] offset {duration(tuning.new_series)})"
+    by = f"{JOB}, {names.LABEL_PROVIDER}, {names.LABEL_DECISION}"
+    return [
+        {
+            "record": grown(tuning),
+            "expr": f"sum by ({by}) (increase({names.DECISIONS_TOTAL}[{duration(tuning.window)}]))",
+        },
+        {
+            "record": usual(tuning),
+            "expr": (f"avg_over_time({grown(tuning)}[{duration(tuning.baseline)}] offset {duration(tuning.window)})"),
+        },
+        {
+            "record": BLOCKED_NAMES_FROM_ZERO,
+            "expr": f"({counter} and {known})\nor\n{counter} * 0",
+        },
+    ]
