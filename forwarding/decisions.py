@@ -5,7 +5,7 @@ field name, so that everything here is safe to log, to count and to return to a 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -150,8 +150,9 @@ _MAX_LISTED = 8
 class Evaluation:
     """The outcome of one set of extra headers under one policy."""
 
-    forwarded: Mapping[str, str]
-    """The headers to send on, as the caller spelled them. Empty where the request is rejected."""
+    forwarded: Mapping[str, str] = field(repr=False)
+    """The headers to send on, as the caller spelled them. Empty where the request is rejected. Not shown in `repr`: the
+    one place where values are."""
     decisions: tuple[Decision, ...]
     """One for each input header, in the caller's order; a malformed envelope counts as one header without a name."""
     rejected_for: DecisionKind | None = None

@@ -27,10 +27,15 @@ def decode_object(text: str) -> Mapping[str, object] | None:
 
     """
     try:
-        decoded = json.loads(text, object_pairs_hook=_object)
+        decoded = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return decoded if isinstance(decoded, dict) else None
+
+
+def _refuse(constant: str) -> object:
+    # RFC 8259 section 6. A NaN equals nothing, so the host's decoding and this one could not be compared.
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -8,11 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation, Reason
 from extra_headers.forwarding.envelope import RepeatedKeys
-from extra_headers.forwarding.matching import NameVerdict, name_judge
+from extra_headers.forwarding.matching import name_verdicts
 from extra_headers.forwarding.policy import Policy
 
 _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
-_EMPTY = Evaluation({}, ())
 
 
 def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozenset()) -> Evaluation:
@@ -28,13 +27,14 @@ def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozense
 
     Returns:
         One decision for each header, and the headers to send on: none of them where the policy rejects the request.
+        Under a policy that is not enabled, no decision and no headers.
 
     """
-    if not isinstance(headers, dict | Mapping):  # dict first: an abstract class is slow to ask
+    if not policy.enabled:
+        return Evaluation({}, ())
+    if not isinstance(headers, (dict, Mapping)):  # dict first: an abstract class is slow to ask
         return malformed_envelope(policy)
-    items = list(headers.pairs if isinstance(headers, RepeatedKeys) else headers.items())
-    if not items:
-        return _EMPTY
+    items = headers.pairs if isinstance(headers, RepeatedKeys) else headers.items()
     forwarded, decisions = _decide_each(items, policy, frozenset(outbound))
     if len(forwarded) == len(decisions):
         return Evaluation(forwarded, tuple(decisions))
@@ -57,53 +57,46 @@ def _rejected_for(decisions: Sequence[Decision], policy: Policy) -> DecisionKind
 
 
 def _decide_each(
-    items: Sequence[tuple[object, object]], policy: Policy, outbound: frozenset[str]
+    items: Collection[tuple[object, object]], policy: Policy, outbound: frozenset[str]
 ) -> tuple[dict[str, str], list[Decision]]:
     """Return the headers that pass, and the decision on each."""
     limits = policy.limits
-    max_name, max_value = limits.max_name_bytes, limits.max_value_bytes
-    judge = name_judge(policy, outbound)
-    verdicts = [
-        judge(name) if isinstance(name, str) and len(name) <= max_name else _unjudged(name) for name, _ in items
-    ]
-    repeated = _repeated([folded for folded, _ in verdicts if folded is not None])
+    max_value = limits.max_value_bytes
+    by_name = name_verdicts(policy, outbound)
+    judged = [(name, value, by_name[name]) for name, value in items]
+    repeated = _repeated([verdict.folded for _, _, verdict in judged])
     too_many = len(items) > limits.max_headers
     forwarded: dict[str, str] = {}
     decisions: list[Decision] = []
     total = 0
-    for (_, value), (folded, decision) in zip(items, verdicts, strict=True):
+    for name, value, verdict in judged:
+        decision = verdict.decision
         fault: Reason | None = None
-        if not isinstance(value, str) or decision.reason is Reason.TYPE:
+        if type(name) is not str or type(value) is not str:
             fault = Reason.TYPE
         elif too_many:
             fault = Reason.TOO_MANY
-        elif folded in repeated:
+        elif repeated and verdict.folded in repeated:
             fault = Reason.DUPLICATE
-        elif decision.decision is _FORWARDED and decision.name is not None:
+        elif decision.decision is _FORWARDED:
             if len(value) > max_value:
                 fault = Reason.TOO_LARGE
             elif not _is_field_value(value):
                 fault = Reason.VALUE
             else:
-                forwarded[decision.name] = value
-                total += decision.name_length + len(value)
+                forwarded[name] = value
+                total += len(name) + len(value)
         decisions.append(_malformed(decision, fault) if fault else decision)
     if total > limits.max_total_bytes:
         return {}, [_malformed(d, Reason.TOO_LARGE) if d.decision is _FORWARDED else d for d in decisions]
     return forwarded, decisions
 
 
-def _repeated(names: Sequence[str]) -> Collection[str]:
+def _repeated(names: Collection[str | None]) -> Collection[str | None]:
+    """Return the names that occur more than once; None, of a header without a field name, is no name."""
     if len(set(names)) == len(names):
         return ()
-    return {name for name, count in Counter(names).items() if count > 1}
-
-
-def _unjudged(name: object) -> NameVerdict:
-    """Return the verdict on a name that is no string or too long, and must not fill the memory of names."""
-    if not isinstance(name, str):
-        return NameVerdict(None, Decision(None, _MALFORMED, Reason.TYPE))
-    return NameVerdict(None, Decision(None, _MALFORMED, Reason.TOO_LARGE, None, len(name)))
+    return {name for name, count in Counter(names).items() if count > 1 and name is not None}
 
 
 def _malformed(decision: Decision, reason: Reason) -> Decision:
@@ -112,7 +105,7 @@ def _malformed(decision: Decision, reason: Reason) -> Decision:
 
 def _is_field_value(value: str) -> bool:
     """Whether a value may be sent: RFC 9110 section 5.5 without obs-text, so that one character is one byte."""
-    if not value.isascii():
-        return False
-    # For ASCII, printable means 0x20 to 0x7E. White space at the edges is not part of a field value.
-    return (value.isprintable() or value.replace("\t", " ").isprintable()) and value.strip(" \t") == value
+    # For ASCII, printable means 0x20 to 0x7E. Beside tab, that leaves space for `strip` to find at the edges.
+    return (
+        value.isascii() and (value.isprintable() or value.replace("\t", " ").isprintable()) and value.strip() == value
+    )

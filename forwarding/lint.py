@@ -3,50 +3,48 @@
 Pure functions that return findings or raise `ValueError`, always with the entry, what is wrong and what would be right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
 from extra_headers.forwarding.decisions import Reason
-from extra_headers.forwarding.names import covers, fold, is_prefix, is_token, matches
+from extra_headers.forwarding.names import covering, fold, is_prefix, is_token
 
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
 
-
-def core_rule(folded: str) -> CoreRule | None:
-    """Return the entry of the core blocklist that decides a folded name: the exact one, else the longest prefix."""
-    best: CoreRule | None = None
-    for rule in CORE_BLOCKLIST:
-        if rule.pattern == folded:
-            return rule
-        if matches(rule.pattern, folded) and (best is None or len(rule.pattern) > len(best.pattern)):
-            best = rule
-    return best
+_CORE = {rule.pattern: rule for rule in CORE_BLOCKLIST}
 
 
-def parse_pattern(index: int, entry: str) -> str:
+def core_rule(pattern: str) -> CoreRule | None:
+    """Return the entry of the core blocklist that blocks all that a folded pattern matches: the narrowest one."""
+    return next((_CORE[wide] for wide in covering(pattern) if wide in _CORE), None)
+
+
+def parse_pattern(entry: str) -> str:
     """Return an entry of `allow` or `block` in folded form.
 
     Raises:
         ValueError: it is neither a field name nor the start of one with a trailing `*`.
 
     """
+    if entry == "*":
+        raise ValueError("'*' matches every name; leave `allow` out to allow all, or set `allow: []` to block all")
+    if not entry:
+        raise ValueError("'' can never match: it is empty; remove it")
     stem = entry.removesuffix("*")
-    if not stem:
-        raise ValueError(
-            f"[{index}] {entry!r} matches every name; leave `allow` out to allow all, or set `allow: []` to block all"
-        )
     if "*" in stem:
-        raise ValueError(f"[{index}] {entry!r}: only one `*` is possible, at the end, such as {stem.split('*')[0]}*")
+        raise ValueError(
+            f"{entry!a}: only one `*` is possible, at the end, such as {stem.split('*')[0] or 'x-tenant-'}*"
+        )
     if not is_token(stem):
         raise ValueError(
-            f"[{index}] {entry!r} can never match: it is not a header name; write ASCII letters, digits and '-', "
+            f"{entry!a} can never match: it is not a header name; write ASCII letters, digits and '-', "
             "with at most one `*` at the end (no spaces, colons or regular expressions)"
         )
     return fold(entry)
 
 
-def parse_unblock(index: int, entry: str) -> str:
+def parse_unblock(entry: str) -> str:
     """Return an entry of `unblock` in folded form.
 
     Raises:
@@ -54,60 +52,96 @@ def parse_unblock(index: int, entry: str) -> str:
 
     """
     if is_prefix(entry) or not is_token(entry):
-        raise ValueError(f"[{index}] {entry!r}: only a single header name can be lifted, such as openai-organization")
+        raise ValueError(f"{entry!a}: only a single header name can be lifted, such as openai-organization")
     folded = fold(entry)
     rule = core_rule(folded)
     if rule is None:
-        raise ValueError(f"[{index}] {entry!r} has no effect: the core blocklist does not hold it; remove the entry")
+        raise ValueError(f"{entry!a} has no effect: the core blocklist does not hold it; remove the entry")
     if rule.reason in NEVER_UNBLOCKED:
-        raise ValueError(
-            f"[{index}] {entry!r} can never be lifted ({rule.reason.value}: {rule.source}); remove the entry"
-        )
+        raise ValueError(f"{entry!a} can never be lifted ({rule.reason.value}: {rule.source}); remove the entry")
     return folded
 
 
-def lint_lists(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+def lint_lists(
+    allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str], max_name_bytes: int
+) -> list[str]:
     """Return what is wrong with folded entries that are each valid alone: dead, shadowed or overlapping ones."""
-    findings = [*_shadowed("allow", allow or ()), *_shadowed("block", block), *_shadowed("unblock", unblock)]
-    for i, entry in enumerate(block):
-        if (rule := _core_cover(entry)) and not any(matches(entry, name) for name in unblock):
-            findings.append(f"block[{i}] {entry!r}: the core blocklist has it ({rule.pattern}); remove the entry")
+    findings: list[str] = []
+    for field, entries in (("allow", allow or ()), ("block", block), ("unblock", unblock)):
+        findings += _too_long(field, entries, max_name_bytes)
+        findings += _shadowed(field, entries)
+    return [
+        *findings,
+        *_idle_block(block, unblock),
+        *_idle_unblock(allow, block, unblock),
+        *_idle_allow(allow, block, unblock),
+    ]
+
+
+def _idle_block(block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+    reach_a_lifted_name = _covering_any(unblock)
+    return [
+        f"block[{i}] {entry!r}: the core blocklist has it ({rule.pattern}); remove the entry"
+        for i, entry in enumerate(block)
+        if (rule := core_rule(entry)) and entry not in reach_a_lifted_name
+    ]
+
+
+def _idle_unblock(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+    blocked, allowed = set(block), set(allow or ())
+    findings = []
     for i, name in enumerate(unblock):
-        if blocker := next((b for b in block if matches(b, name)), None):
+        if blocker := _cover(name, blocked):
             findings.append(f"unblock[{i}] {name!r} has no effect: {blocker!r} in `block` blocks it; remove one")
+        if allow is not None and not _cover(name, allowed):
+            findings.append(
+                f"unblock[{i}] {name!r} has no effect: `allow` does not name it; add it to `allow` or remove it here"
+            )
+    return findings
+
+
+def _idle_allow(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+    blocked, reach_a_lifted_name = set(block), _covering_any(unblock)
+    findings = []
     for i, entry in enumerate(allow or ()):
-        if entry in unblock:
-            continue
-        if blocker := next((b for b in block if covers(b, entry)), None):
+        if blocker := _cover(entry, blocked):
             findings.append(f"allow[{i}] {entry!r} can never match: {blocker!r} in `block` blocks it; remove one")
-        elif (rule := _core_cover(entry)) and not any(matches(entry, name) for name in unblock):
+        elif (rule := core_rule(entry)) and entry not in reach_a_lifted_name:
             findings.append(
                 f"allow[{i}] {entry!r} can never match: the core blocklist blocks it "
                 f"({rule.reason.value}: {rule.pattern}); {_remedy(rule)}"
             )
-    if allow is not None:
-        findings += [
-            f"unblock[{i}] {name!r} has no effect: `allow` does not name it; add it to `allow` or remove it here"
-            for i, name in enumerate(unblock)
-            if not any(matches(entry, name) for entry in allow)
-        ]
     return findings
+
+
+def _too_long(field: str, entries: Sequence[str], max_name_bytes: int) -> list[str]:
+    return [
+        f"{field}[{i}] {entry!r} can never match: it is longer than limits.max_name_bytes ({max_name_bytes}); "
+        "shorten it or raise the limit"
+        for i, entry in enumerate(entries)
+        if len(entry.removesuffix("*")) > max_name_bytes
+    ]
 
 
 def _shadowed(field: str, entries: Sequence[str]) -> list[str]:
+    position = {entry: i for i, entry in reversed(list(enumerate(entries)))}
     findings = []
     for i, entry in enumerate(entries):
-        for j, other in enumerate(entries):
-            # Of two equal entries, only the second is reported.
-            if i != j and covers(other, entry) and (other != entry or j < i):
-                findings.append(f"{field}[{i}] {entry!r} is shadowed by {other!r} at [{j}]; remove the entry")
-                break
+        # Of two equal entries, only the second is reported.
+        wider = next((p for p in covering(entry) if position.get(p, i) != i), None)
+        if wider is not None:
+            findings.append(f"{field}[{i}] {entry!r} is shadowed by {wider!r} at [{position[wider]}]; remove the entry")
     return findings
 
 
-def _core_cover(pattern: str) -> CoreRule | None:
-    """Return an entry of the core blocklist that blocks every name which matches `pattern`."""
-    return next((rule for rule in CORE_BLOCKLIST if covers(rule.pattern, pattern)), None)
+def _cover(pattern: str, patterns: Collection[str]) -> str | None:
+    """Return the narrowest of `patterns` that matches all that `pattern` matches."""
+    return next((wide for wide in covering(pattern) if wide in patterns), None)
+
+
+def _covering_any(names: Sequence[str]) -> Collection[str]:
+    """Return every pattern that matches one of `names`."""
+    return {pattern for name in names for pattern in covering(name)}
 
 
 def _remedy(rule: CoreRule) -> str:

@@ -1,12 +1,12 @@
 """What one policy says about one field name, before its value is looked at.
 
-A pure function of name, policy and outbound names, and therefore remembered: callers repeat their header names. What is
-remembered is bounded in entries and, because longer names never get here, in bytes.
+Depends on name, policy and outbound names alone, and is therefore remembered: callers repeat their header names. What
+is remembered is bounded in entries and in bytes, and holds no value.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.decisions import Decision, DecisionKind, Reason
@@ -17,11 +17,12 @@ _REMEMBERED_NAMES = 1024
 _REMEMBERED_POLICIES = 256
 
 
-class NameVerdict(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NameVerdict:
     """The decision on a name, as far as the name alone decides."""
 
     folded: str | None
-    """The form in which names are compared; None where the name is not a field name."""
+    """The form in which names are compared; None where the name is not a field name within the limit."""
     decision: Decision
     """`forwarded` means: unless the value or the total size forbids it."""
 
@@ -48,47 +49,50 @@ class _Patterns:
 _CORE = _Patterns((rule.pattern, rule.reason) for rule in CORE_BLOCKLIST)
 
 
-@lru_cache(maxsize=_REMEMBERED_POLICIES)
-def name_judge(policy: Policy, outbound: frozenset[str]) -> Callable[[str], NameVerdict]:
-    """Return the function that judges names under `policy`, beside an outbound request that carries `outbound`.
+class NameVerdicts(dict[object, NameVerdict]):
+    """The verdicts on names under one policy, beside one outbound request: made when asked for, then remembered."""
 
-    The names it is asked about must not be longer than `policy.limits.max_name_bytes`.
-    """
-    unblocked = frozenset(policy.unblock)
-    operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
-    carried = frozenset(fold(name) for name in outbound)
-    allowed = None if policy.allow is None else _Patterns((pattern, Reason.ALLOWED) for pattern in policy.allow)
+    def __init__(self, policy: Policy, outbound: frozenset[str]) -> None:
+        super().__init__()
+        self._max_name_bytes = policy.limits.max_name_bytes
+        self._unblocked = frozenset(policy.unblock)
+        self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
+        self._carried = frozenset(fold(name) for name in outbound)
+        self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
 
-    def judge(name: str) -> NameVerdict:
+    def __missing__(self, name: object) -> NameVerdict:
+        # `type() is`, not `isinstance`: a subclass of str may be compared as one name and sent as another.
+        if type(name) is not str:
+            return NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TYPE))
+        if len(name) > self._max_name_bytes:
+            return NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TOO_LARGE, None, len(name)))
+        if len(self) >= _REMEMBERED_NAMES:
+            self.clear()
+        verdict = self[name] = self._judge(name)
+        return verdict
+
+    def _judge(self, name: str) -> NameVerdict:
         if not is_token(name):
-            return NameVerdict(None, _malformed_name(name))
+            return NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.NAME, None, len(name)))
         folded = fold(name)
-        kind, (rule, reason) = DecisionKind.BLOCKED, _decide(folded, unblocked, operator, carried, allowed)
-        if reason is Reason.ALLOWED:
-            kind = DecisionKind.FORWARDED
+        rule, reason = self._decide(folded)
+        kind = DecisionKind.FORWARDED if reason is Reason.ALLOWED else DecisionKind.BLOCKED
         return NameVerdict(folded, Decision(name, kind, reason, rule, len(name)))
 
-    return lru_cache(maxsize=_REMEMBERED_NAMES)(judge)
+    def _decide(self, folded: str) -> tuple[str | None, Reason]:
+        """Apply core blocklist, operator's block list, override and allow list, in this order."""
+        if folded not in self._unblocked and (core := _CORE.find(folded)):
+            return core
+        if blocked := self._operator.find(folded):
+            return blocked
+        if folded in self._carried:
+            return folded, Reason.OVERRIDE
+        if self._allowed is None:
+            return None, Reason.ALLOWED
+        return self._allowed.find(folded) or (None, Reason.NOT_ALLOWED)
 
 
-def _decide(
-    folded: str,
-    unblocked: Collection[str],
-    operator: _Patterns,
-    carried: Collection[str],
-    allowed: _Patterns | None,
-) -> tuple[str | None, Reason]:
-    """Apply core blocklist, operator's block list, override and allow list, in this order."""
-    if folded not in unblocked and (core := _CORE.find(folded)):
-        return core
-    if blocked := operator.find(folded):
-        return blocked
-    if folded in carried:
-        return folded, Reason.OVERRIDE
-    if allowed is None:
-        return None, Reason.ALLOWED
-    return allowed.find(folded) or (None, Reason.NOT_ALLOWED)
-
-
-def _malformed_name(name: str) -> Decision:
-    return Decision(None, DecisionKind.MALFORMED, Reason.NAME, None, len(name))
+@lru_cache(maxsize=_REMEMBERED_POLICIES)
+def name_verdicts(policy: Policy, outbound: frozenset[str]) -> NameVerdicts:
+    """Return the verdicts on names under `policy`, beside an outbound request that carries `outbound`."""
+    return NameVerdicts(policy, outbound)

@@ -4,6 +4,7 @@ Pure functions over strings; nothing here knows a policy, a host or telemetry.
 """
 
 import re
+from collections.abc import Iterator
 
 # RFC 9110 section 5.6.2: token = 1*tchar. `re.ASCII` is not needed: the class lists its characters.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -30,13 +31,10 @@ def is_prefix(pattern: str) -> bool:
     return pattern.endswith("*")
 
 
-def matches(pattern: str, folded: str) -> bool:
-    """Whether a folded name matches a folded pattern."""
-    return folded.startswith(pattern[:-1]) if is_prefix(pattern) else folded == pattern
-
-
-def covers(wide: str, narrow: str) -> bool:
-    """Whether every name that matches the pattern `narrow` also matches the pattern `wide`."""
-    if is_prefix(wide):
-        return narrow.removesuffix("*").startswith(wide[:-1])
-    return wide == narrow
+def covering(pattern: str) -> Iterator[str]:
+    """Yield every pattern that matches all that `pattern` matches: itself, then ever shorter prefixes."""
+    stem = pattern.removesuffix("*")
+    if not is_prefix(pattern):
+        yield pattern
+    for length in range(len(stem), 0, -1):
+        yield f"{stem[:length]}*"

@@ -10,19 +10,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.lint import lint_lists, parse_pattern, parse_unblock
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+type _PatternList = tuple[Annotated[str, AfterValidator(parse_pattern)], ...]
+type _NameList = tuple[Annotated[str, AfterValidator(parse_unblock)], ...]
 
 
 class PolicyError(ValueError):
     """The `extra_headers` setting of a provider is unusable. The message lists every finding."""
 
 
-class Limits(BaseModel):
+class Limits(BaseModel, frozen=True):
     """How much a caller may send. A header beyond a limit is malformed, never cut short."""
 
     model_config = _STRICT
@@ -46,7 +49,7 @@ class Limits(BaseModel):
         return self
 
 
-class Policy(BaseModel):
+class Policy(BaseModel, frozen=True):
     """Which extra headers of a caller reach a provider, and what happens to a request with others.
 
     A pattern is a field name, or the start of one with a trailing `*`; case does not matter and `_` equals `-`.
@@ -63,11 +66,11 @@ class Policy(BaseModel):
     field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)] | None = None
     """The key of the provider data that holds the headers. Default: the provider type and `_extra_headers`, for
     example `vllm_extra_headers`."""
-    allow: tuple[str, ...] | None = None
+    allow: _PatternList | None = None
     """When given, only names that match one of these patterns pass. When omitted, every name that is not blocked."""
-    block: tuple[str, ...] = ()
+    block: _PatternList = ()
     """Patterns to block in addition to the core blocklist."""
-    unblock: tuple[str, ...] = ()
+    unblock: _NameList = ()
     """Single names to lift from the core blocklist. Names that frame messages, carry credentials or control a gateway
     cannot be lifted."""
     on_blocked: Literal["drop", "reject"] = "drop"
@@ -77,19 +80,9 @@ class Policy(BaseModel):
     limits: Limits = Limits()
     """How much a caller may send."""
 
-    @field_validator("allow", "block", mode="after")
-    @classmethod
-    def _patterns(cls, entries: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if entries is None else tuple(parse_pattern(i, entry) for i, entry in enumerate(entries))
-
-    @field_validator("unblock", mode="after")
-    @classmethod
-    def _names(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(parse_unblock(i, entry) for i, entry in enumerate(entries))
-
     @model_validator(mode="after")
     def _entries_make_sense_together(self) -> Self:
-        if findings := lint_lists(self.allow, self.block, self.unblock):
+        if findings := lint_lists(self.allow, self.block, self.unblock, self.limits.max_name_bytes):
             raise ValueError("; ".join(findings))
         return self
 
@@ -98,6 +91,10 @@ class Policy(BaseModel):
         """Twelve hex digits that are equal on two replicas only if the same policy and core blocklist are in force."""
         effective = [self.model_dump(mode="json"), CORE_BLOCKLIST]
         return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()[:12]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's
+        """Return a policy with other settings, checked like any other; pydantic's own copy would skip the checks."""
+        return type(self).model_validate({**self.model_dump(), **(update or {})})
 
     def __hash__(self) -> int:
         # Policies key the memory of judged names on every request; hashing every field each time would dominate it.
@@ -142,11 +139,16 @@ def _finding(error: Any) -> str:
         location += f"[{part}]" if isinstance(part, int) else f".{part}" if location else str(part)
     message = str(error["msg"]).removeprefix("Value error, ")
     match error["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "invalid_key":
             known = Limits if error["loc"][0] == "limits" else Policy
             message = f"unknown setting; known are {', '.join(known.model_fields)}"
+        case "bool_type" | "bool_parsing":
+            message = "must be true or false"
+        case "int_type":
+            message = "must be a whole number, such as 32"
         case "tuple_type":
-            message = f'must be a list of names, such as {location}: ["x-tenant-*"]'
+            example = "openai-organization" if location == "unblock" else "x-tenant-*"
+            message = f'must be a list of names, such as {location}: ["{example}"]'
         case "string_type":
             message = "must be a string; quote it in the YAML"
         case "string_pattern_mismatch":

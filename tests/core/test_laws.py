@@ -1,0 +1,368 @@
+"""Laws of the evaluation that hold for any input, and a second, naive reading of the design to compare it with."""
+
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from extra_headers.forwarding import (
+    BlockedHeadersError,
+    DecisionKind,
+    Evaluation,
+    MalformedHeadersError,
+    Outcome,
+    Policy,
+    PolicyError,
+    Reason,
+    evaluate,
+)
+from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
+from extra_headers.forwarding.policy import parse_policy
+from tests.core.helpers import KIND_OF
+from tests.core.test_blocklist import DESIGN
+from tests.core.test_names import TCHAR
+
+law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+
+type Headers = list[tuple[str, object]]
+
+# ---------------------------------------------------------------------------------------------------------- strategies
+
+CORE_PATTERNS = [pattern for patterns in DESIGN.values() for pattern in patterns.split(", ")]
+OTHER_STEMS = ["x-own", "x-a", "x-b", "x-bc", "y-a", "x.y", "a", "openai-x"]
+STEMS = [*(pattern.removesuffix("*") for pattern in CORE_PATTERNS), *OTHER_STEMS]
+
+
+@st.composite
+def respelled(draw: st.DrawFn, stem: str) -> str:
+    """Return a spelling of a name: case and separators as they come."""
+    swaps = draw(st.lists(st.sampled_from("=^_"), min_size=len(stem), max_size=len(stem)))
+    spelled = [c.upper() if s == "^" else "_" if s == "_" and c == "-" else c for c, s in zip(stem, swaps, strict=True)]
+    return "".join(spelled)
+
+
+tokens = st.text(TCHAR, min_size=1, max_size=24)
+known_names = st.sampled_from(STEMS).flatmap(respelled)
+longer_names = st.builds(str.__add__, known_names, st.text("aA-_9", max_size=8))
+plain_names = st.sampled_from(OTHER_STEMS).flatmap(respelled)
+not_names = st.one_of(st.text(max_size=12), known_names.map(" {}".format))
+# What stands here more than once is to come more often.
+header_names = st.one_of(plain_names, plain_names, plain_names, known_names, longer_names, tokens, not_names)
+
+json_scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
+json_values = st.recursive(
+    json_scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+)
+printable = st.text(st.characters(min_codepoint=0x1F, max_codepoint=0x7F), max_size=12)
+header_values = st.one_of(
+    st.just("v"), st.just("v"), st.just("w x"), printable.map(str.strip), printable, st.text(max_size=8), json_values
+)
+
+header_pairs = st.lists(st.tuples(header_names, header_values), max_size=8)
+unique_pairs = st.lists(st.tuples(header_names, header_values), max_size=8, unique_by=lambda pair: pair[0])
+outbound_names = st.frozensets(st.sampled_from(STEMS).flatmap(respelled), max_size=4)
+
+entries = st.lists(st.sampled_from(["x-*", "X_A", "x-b*", "x.y", "y-*", "a*", "openai-*", "c*"]), max_size=3)
+lifted = st.lists(
+    st.sampled_from(["openai-organization", "User_Agent", "x-forwarded-host", "origin", "via"]), max_size=2
+)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Return a valid policy with limits low enough to be reached."""
+    max_total = draw(st.integers(1, 60) | st.just(200))
+    setting = {
+        "allow": draw(st.none() | entries),
+        "block": draw(entries),
+        "unblock": draw(lifted),
+        "on_blocked": draw(st.sampled_from(["drop", "reject"])),
+        "on_malformed": draw(st.sampled_from(["drop", "drop", "reject"])),
+        "limits": {
+            "max_headers": draw(st.sampled_from([2, 8, 8, 8])),
+            "max_name_bytes": draw(st.integers(19, 24)),
+            "max_value_bytes": draw(st.integers(1, min(10, max_total))),
+            "max_total_bytes": max_total,
+        },
+    }
+    try:
+        return parse_policy(setting, "a generated provider")
+    except PolicyError:
+        assume(False)
+        raise
+
+
+def as_headers(pairs: Headers) -> dict[str, object]:
+    """Return pairs as `decode_object` does: equal keys kept."""
+    headers = dict(pairs)
+    return headers if len(headers) == len(pairs) else RepeatedKeys(pairs)
+
+
+# -------------------------------------------------------------------------------------------- the design, read naively
+
+
+def compared(name: str) -> str:
+    """Return the form in which tokens are compared."""
+    return name.lower().replace("_", "-")
+
+
+def matching(patterns: Sequence[str], name: str) -> bool:
+    """Whether any pattern matches."""
+    return any(
+        compared(name).startswith(p[:-1]) if p.endswith("*") else compared(name) == p for p in map(compared, patterns)
+    )
+
+
+def is_name(name: object, policy: Policy) -> bool:
+    """Whether it is a token within the limit."""
+    return isinstance(name, str) and 0 < len(name) <= policy.limits.max_name_bytes and all(c in TCHAR for c in name)
+
+
+def is_value(value: object) -> bool:
+    """Whether it may be the value of a header, size aside."""
+    if not isinstance(value, str):
+        return False
+    return all(c == "\t" or " " <= c <= "~" for c in value) and not value[:1].isspace() and not value[-1:].isspace()
+
+
+def core_reason(name: str) -> Reason | None:
+    """Return why the core blocklist blocks a name; an exact entry decides before a prefix."""
+    reasons = {reason: patterns.split(", ") for reason, patterns in DESIGN.items()}
+    exact = [reason for reason, patterns in reasons.items() if compared(name) in patterns]
+    return next(iter(exact + [reason for reason, patterns in reasons.items() if matching(patterns, name)]), None)
+
+
+def expected_reason(name: str, value: object, headers: Headers, policy: Policy, outbound: frozenset[str]) -> Reason:
+    """Return the reason that the design gives for one header, total size aside."""
+    limits = policy.limits
+    core = core_reason(name) if is_name(name, policy) and not matching(policy.unblock, name) else None
+    twins = [n for n, _ in headers if is_name(n, policy) and compared(n) == compared(name)]
+    checks = [
+        (not isinstance(value, str), Reason.TYPE),
+        (len(headers) > limits.max_headers, Reason.TOO_MANY),
+        (len(name) > limits.max_name_bytes, Reason.TOO_LARGE),
+        (not is_name(name, policy), Reason.NAME),
+        (len(twins) > 1, Reason.DUPLICATE),
+        (core is not None, core),
+        (matching(policy.block, name), Reason.OPERATOR),
+        (matching(sorted(outbound), name), Reason.OVERRIDE),
+        (policy.allow is not None and not matching(policy.allow, name), Reason.NOT_ALLOWED),
+        (isinstance(value, str) and len(value) > limits.max_value_bytes, Reason.TOO_LARGE),
+        (not is_value(value), Reason.VALUE),
+    ]
+    return next((reason for applies, reason in checks if applies and reason), Reason.ALLOWED)
+
+
+def expected_reasons(headers: Headers, policy: Policy, outbound: frozenset[str]) -> list[Reason]:
+    """Return the reasons that the design gives for all headers of a request."""
+    found = [expected_reason(name, value, headers, policy, outbound) for name, value in headers]
+    passing = [(n, v) for (n, v), reason in zip(headers, found, strict=True) if reason is Reason.ALLOWED]
+    if sum(len(n) + len(str(v)) for n, v in passing) > policy.limits.max_total_bytes:
+        return [Reason.TOO_LARGE if reason is Reason.ALLOWED else reason for reason in found]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ the laws
+
+
+@law
+@given(header_pairs, policies(), outbound_names)
+def test_every_header_gets_the_decision_that_the_design_gives(
+    pairs: Headers, policy: Policy, outbound: frozenset[str]
+) -> None:
+    """Exactly one decision for each header, in the caller's order, equal keys each, as a naive reader would decide."""
+    decisions = evaluate(as_headers(pairs), policy, outbound).decisions
+    assert [d.reason for d in decisions] == expected_reasons(pairs, policy, outbound)
+    assert [d.decision for d in decisions] == [KIND_OF[d.reason] for d in decisions]
+
+
+@law
+@given(header_pairs, policies(), outbound_names)
+def test_nothing_dangerous_is_forwarded(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
+    """Grammar, blocklists, the client's own headers, uniqueness and limits hold for whatever goes out."""
+    forwarded = dict(evaluate(as_headers(pairs), policy, outbound).forwarded)
+    assert set(forwarded.items()) <= {(n, v) for n, v in pairs if isinstance(v, str)}
+    for name, value in forwarded.items():
+        assert type(name) is type(value) is str
+        assert is_name(name, policy)
+        assert is_value(value)
+        assert core_reason(name) is None or matching(policy.unblock, name)
+        assert not matching(policy.block, name)
+        assert policy.allow is None or matching(policy.allow, name)
+        assert compared(name) not in map(compared, outbound)
+        assert len(value) <= policy.limits.max_value_bytes
+    assert len({compared(name) for name in forwarded}) == len(forwarded) <= policy.limits.max_headers
+    assert sum(len(n) + len(v) for n, v in forwarded.items()) <= policy.limits.max_total_bytes
+
+
+@law
+@given(unique_pairs.filter(lambda pairs: len(pairs) > 1), policies(), outbound_names, st.randoms(use_true_random=False))
+def test_the_order_of_headers_does_not_matter(
+    pairs: Headers, policy: Policy, outbound: frozenset[str], random: Any
+) -> None:
+    """Each header gets the same decision, and the same headers are forwarded, in whatever order they come."""
+    shuffled = random.sample(pairs, len(pairs))
+    one, other = evaluate(dict(pairs), policy, outbound), evaluate(dict(shuffled), policy, outbound)
+    decided = dict(zip(dict(pairs), one.decisions, strict=True))
+    assert decided == dict(zip(dict(shuffled), other.decisions, strict=True))
+    assert one.forwarded == other.forwarded
+    assert (one.outcome, one.rejected_for) == (other.outcome, other.rejected_for)
+
+
+@law
+@given(header_pairs, policies(), outbound_names)
+def test_the_outcome_follows_from_the_decisions(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
+    """Rejected: nothing is forwarded. Otherwise every header that passes is."""
+    evaluation = evaluate(as_headers(pairs), policy, outbound)
+    kinds = {d.decision for d in evaluation.decisions}
+    rejects_malformed = DecisionKind.MALFORMED in kinds and policy.on_malformed == "reject"
+    rejects_blocked = DecisionKind.BLOCKED in kinds and policy.on_blocked == "reject"
+    passing = [d.name for d in evaluation.decisions if d.decision is DecisionKind.FORWARDED]
+    if rejects_malformed or rejects_blocked:
+        assert evaluation.outcome is Outcome.REJECTED
+        assert dict(evaluation.forwarded) == {}
+        error = MalformedHeadersError if rejects_malformed else BlockedHeadersError
+        with pytest.raises(error, match="nothing was sent"):
+            evaluation.raise_for_rejection()
+    else:
+        assert evaluation.outcome is (Outcome.CLEAN if kinds <= {DecisionKind.FORWARDED} else Outcome.FILTERED)
+        assert list(evaluation.forwarded) == passing
+        evaluation.raise_for_rejection()
+
+
+@law
+@given(json_values | st.dictionaries(st.one_of(st.text(), st.integers(), st.none()), json_values), policies())
+@example(RepeatedKeys([]), Policy())
+@example({float("nan"): "v"}, Policy())
+def test_no_object_makes_it_raise(headers: object, policy: Policy) -> None:
+    """Anything that JSON can hold, and keys that it cannot, ends in decisions."""
+    evaluation = evaluate(headers, policy)
+    assert isinstance(evaluation, Evaluation)
+    assert len(evaluation.decisions) == (len(headers) if isinstance(headers, dict) else 1)
+
+
+@law
+@given(st.text() | st.text('{}[]":,\\u0123 "XA-nulltrue', max_size=40) | st.binary().map(lambda b: b.decode("latin-1")))
+@example('{"a":1,"a":1}')
+def test_no_text_makes_the_decoder_raise(text: str) -> None:
+    """An object or None."""
+    decoded = decode_object(text)
+    assert decoded is None or isinstance(decoded, dict)
+
+
+MARKER = "s3cret-marker-7f3a9c"
+marked = st.one_of(
+    st.just(MARKER),
+    st.builds("{}{}{}".format, printable, st.just(MARKER), st.text(max_size=4)),
+    st.builds("{}{}".format, st.text(max_size=4), st.just(MARKER)),
+    st.just([MARKER]),
+    st.just({MARKER: MARKER}),
+    st.just(MARKER.encode()),
+    st.just(MARKER * 9),
+)
+roomy = st.sampled_from(
+    [
+        Policy(),
+        Policy(on_blocked="reject"),
+        Policy(on_malformed="drop"),
+        Policy(on_blocked="reject", on_malformed="drop"),
+        Policy(allow=("x-*",), block=("x-a",)),
+    ]
+)
+
+
+@law
+@given(st.lists(st.tuples(header_names, marked), max_size=12), roomy, outbound_names)
+@example([("X-A", MARKER)], Policy(), frozenset())
+def test_no_value_shows(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
+    """No value stands in a decision, an evaluation's text or an error, whether its header passes or not."""
+    evaluation = evaluate(as_headers(pairs), policy, outbound)
+    shown = [repr(evaluation), str(evaluation), repr(evaluation.decisions)]
+    try:
+        evaluation.raise_for_rejection("vllm")
+    except (BlockedHeadersError, MalformedHeadersError) as error:
+        shown += traceback.format_exception(error)
+        shown += [repr(error), repr(error.__dict__)]
+    assert not any(MARKER in text for text in shown)
+
+
+@law
+@given(st.lists(st.tuples(st.text(max_size=12), st.just("v")), max_size=8))
+def test_no_name_shows_that_is_no_token(pairs: Headers) -> None:
+    """What is shown of names is printable ASCII: no line break, no escape, no look-alike reaches a log."""
+    evaluation = evaluate(as_headers(pairs), Policy(on_blocked="reject"))
+    assert all(d.name is None or is_name(d.name, Policy()) for d in evaluation.decisions)
+    shown = [repr(evaluation)]
+    try:
+        evaluation.raise_for_rejection()
+    except (BlockedHeadersError, MalformedHeadersError) as error:
+        shown.append(str(error))
+    assert all(text.isascii() and text.isprintable() for text in shown)
+
+
+yaml_keys = st.one_of(st.sampled_from([*Policy.model_fields, "max_headers"]), st.text(), st.integers(), st.booleans())
+yaml_values = st.recursive(
+    json_scalars | entries | lifted,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(yaml_keys, inner, max_size=4),
+)
+
+
+@law
+@given(yaml_values | st.dictionaries(yaml_keys, yaml_values, max_size=4))
+def test_a_setting_is_a_policy_or_a_policy_error(setting: object) -> None:
+    """Whatever stands in the run config, the server starts or the operator gets the message meant for him."""
+    try:
+        policy = parse_policy(setting, "provider 'vllm' (remote::vllm)")
+    except PolicyError as error:
+        assert str(error).startswith("extra_headers of provider 'vllm' (remote::vllm)")  # noqa: PT017 - both may be
+    else:
+        assert parse_policy(policy.model_dump(), "the same again") == policy
+
+
+@law
+@given(st.lists(st.sampled_from(["openai-project", "via", *STEMS]).flatmap(respelled) | longer_names, max_size=2))
+@example(["openai-organization"])
+def test_no_setting_lifts_framing_credentials_or_gateway_control(unblock: list[str]) -> None:
+    """Every name that a policy manages to lift is one whose reason may be lifted."""
+    try:
+        policy = parse_policy({"unblock": unblock}, "a generated provider")
+    except PolicyError:
+        return
+    assert {core_reason(name) for name in policy.unblock}.isdisjoint(
+        {None, Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY}
+    )
+
+
+pattern_stems = st.text("xy-", min_size=1, max_size=3)
+small_patterns = st.lists(st.builds("{}{}".format, pattern_stems, st.sampled_from(["", "*"])), max_size=3)
+
+
+@law
+@given(small_patterns, small_patterns)
+def test_an_entry_is_refused_exactly_when_it_changes_nothing(allow: list[str], block: list[str]) -> None:
+    """Each accepted allow entry lets some name through, each accepted block entry blocks one that no other entry does.
+
+    And a list is refused only for an entry of which that is not true.
+    """
+
+    def names_of(pattern: str) -> set[str]:
+        stem = pattern.removesuffix("*")
+        return {stem} | ({stem + more for more in ("!", "x!", "y!", "-!", "xx!", "xy!")} if stem != pattern else set())
+
+    def is_needed(entry: str, others: list[str]) -> bool:
+        return any(not matching(others, name) for name in names_of(entry))
+
+    def others(listed: list[str], i: int) -> list[str]:
+        return listed[:i] + listed[i + 1 :]
+
+    useful = all(is_needed(entry, others(listed, i)) for listed in (allow, block) for i, entry in enumerate(listed))
+    useful = useful and all(is_needed(entry, block) for entry in allow)
+    try:
+        parse_policy({"allow": allow, "block": block}, "a generated provider")
+        accepted = True
+    except PolicyError:
+        accepted = False
+    assert accepted == useful
