@@ -25,7 +25,7 @@ check: install ## lint, format and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy -p extra_headers.forwarding -p extra_headers.telemetry -p extra_headers.dashboards
-	@$(VENV)/bin/mypy tests
+	@$(VENV)/bin/mypy tests examples
 
 format: install ## format the code
 	@$(VENV)/bin/ruff check --fix .

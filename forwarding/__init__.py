@@ -1,31 +1,68 @@
 """Per-provider extra HTTP headers with blocking: every header is forwarded, blocked or malformed.
 
 The pure core, for any host: a `Policy`, `evaluate`, and the `Evaluation` with one `Decision` for each header. An OGX
-server loads the add-on itself, through `module: extra_headers.forwarding` in its run config.
+server loads the add-on itself, through `module: extra_headers.forwarding` in its run config. A service without such a
+server has `ExtraHeaders` for its own openai and httpx clients, and `ProviderDataMiddleware` for what its callers send.
 """
 
-from extra_headers.forwarding.decisions import (
-    BlockedHeadersError,
-    Decision,
-    DecisionKind,
-    Evaluation,
-    MalformedHeadersError,
-    Outcome,
-    Reason,
-)
-from extra_headers.forwarding.evaluation import evaluate
-from extra_headers.forwarding.policy import Limits, Policy, PolicyError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from extra_headers.forwarding.asgi import ProviderDataMiddleware
+    from extra_headers.forwarding.clients import ExtraHeaders
+    from extra_headers.forwarding.decisions import (
+        BlockedHeadersError,
+        Decision,
+        DecisionKind,
+        Evaluation,
+        MalformedHeadersError,
+        Outcome,
+        Reason,
+    )
+    from extra_headers.forwarding.evaluation import evaluate
+    from extra_headers.forwarding.policy import Limits, Policy, PolicyError
+else:
+    # Loaded when asked for: the core does without openai and OpenTelemetry, and the command line without pydantic.
+    # Hidden from type checkers, which would take a module with `__getattr__` to have every name.
+    _MODULES = {
+        "BlockedHeadersError": "decisions",
+        "Decision": "decisions",
+        "DecisionKind": "decisions",
+        "Evaluation": "decisions",
+        "ExtraHeaders": "clients",
+        "Limits": "policy",
+        "MalformedHeadersError": "decisions",
+        "Outcome": "decisions",
+        "Policy": "policy",
+        "PolicyError": "policy",
+        "ProviderDataMiddleware": "asgi",
+        "Reason": "decisions",
+        "evaluate": "evaluation",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "BlockedHeadersError",
     "Decision",
     "DecisionKind",
     "Evaluation",
+    "ExtraHeaders",
     "Limits",
     "MalformedHeadersError",
     "Outcome",
     "Policy",
     "PolicyError",
+    "ProviderDataMiddleware",
     "Reason",
     "evaluate",
 ]

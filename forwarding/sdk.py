@@ -2,6 +2,9 @@
 
 from openai import AsyncOpenAI, Omit, OpenAI
 
+# Headers that a signing HTTP client (OCI's, say) computes and signs, or takes as given where they are there already.
+_SIGNED = ("date", "x-date", "digest", "content-digest", "x-content-sha256", "signature", "signature-input")
+
 
 def client_header_names(client: OpenAI | AsyncOpenAI) -> frozenset[str]:
     """Return the names of the headers that `client` and the HTTP client beneath it send on every call.
@@ -11,4 +14,5 @@ def client_header_names(client: OpenAI | AsyncOpenAI) -> frozenset[str]:
     sent = {**client.auth_headers, **client.default_headers}
     own = {name for name, value in sent.items() if not isinstance(value, Omit)}
     # The SDK has no public name for the HTTP client that it was given; headers set there are the operator's too.
-    return frozenset(own.union(client._client.headers))  # noqa: SLF001
+    http_client = client._client  # noqa: SLF001
+    return frozenset(own.union(http_client.headers, _SIGNED if http_client.auth is not None else ()))

@@ -5,7 +5,8 @@ decision is made), and to the CLIENT spans of the calls to the provider that fol
 not even where an HTTP instrumentation was told to capture every header.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
@@ -131,7 +132,17 @@ def forget_decision() -> None:
         _outbound_call.set(None)
 
 
-def enter_request() -> None:
+@contextmanager
+def one_call() -> Iterator[None]:
+    """Keep what is recorded within for the calls made within: a plain client has no request whose end would end it."""
+    token = _outbound_call.set(None)
+    try:
+        yield
+    finally:
+        _outbound_call.reset(token)
+
+
+def enter_request(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEADERS) -> None:
     """Note the current span as the server span of a request with provider data, and take that data off it.
 
     Instrumentations that were told to capture every header have written it there.
@@ -139,7 +150,7 @@ def enter_request() -> None:
     span = trace.get_current_span()
     _server_span.set(span)
     if isinstance(span, ReadableSpan) and span.is_recording():
-        _redact(span, _PROVIDER_DATA_HEADERS)
+        _redact(span, provider_data_headers)
 
 
 class DecisionSpanProcessor(SpanProcessor):

@@ -1,0 +1,43 @@
+"""A recording provider, and extra headers under a name that no other test counts under."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from extra_headers.forwarding import ExtraHeaders, Policy
+from extra_headers.forwarding.demo.upstream import Upstream
+from tests.clients.kinds import KINDS, Kind
+from tests.telemetry.conftest import tracing
+
+__all__ = ["tracing"]
+
+_NUMBERS = itertools.count(1)
+
+type Make = Callable[[Policy], ExtraHeaders]
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """Return a running provider."""
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def make() -> Make:
+    """Return what makes extra headers for a provider of its own."""
+    return lambda policy: ExtraHeaders(f"clients-{next(_NUMBERS)}", policy=policy)
+
+
+@pytest.fixture
+def extra_headers(make: Make) -> ExtraHeaders:
+    """Return extra headers with all defaults, for a provider of its own."""
+    return make(Policy())
+
+
+@pytest.fixture(params=KINDS.values(), ids=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Return each kind of client in turn."""
+    found: Kind = request.param
+    return found
