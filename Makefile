@@ -17,7 +17,7 @@ demo: install ## run the story: a recording provider, a real OGX server, hostile
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
 test: install check ## all checks and tests
-	@echo "== tests (real servers start; about two minutes)"
+	@echo "== tests (real servers start; about ten minutes)"
 	@$(VENV)/bin/pytest $(ARGS)
 
 check: install ## lint, format and types
@@ -25,7 +25,7 @@ check: install ## lint, format and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy -p extra_headers.forwarding -p extra_headers.telemetry -p extra_headers.dashboards
-	@$(VENV)/bin/mypy tests examples
+	@$(VENV)/bin/mypy tests examples benchmarks
 
 format: install ## format the code
 	@$(VENV)/bin/ruff check --fix .
