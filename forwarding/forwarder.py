@@ -3,14 +3,17 @@
 Where policy, host and telemetry meet. One forwarder for each provider; no state of a request is kept in it.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from extra_headers.forwarding.decisions import Evaluation
-from extra_headers.forwarding.evaluation import evaluate, malformed_envelope
+from extra_headers.forwarding.evaluation import evaluate
 from extra_headers.forwarding.host import Host
 from extra_headers.forwarding.policy import Policy
 from extra_headers.telemetry.metrics import ProviderLabels
@@ -26,7 +29,8 @@ class OutboundCall(NamedTuple):
     """Of the provider."""
 
 
-class _Evaluated(NamedTuple):
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class _Evaluated:
     """The evaluation of the current request, with all that it depends on."""
 
     forwarder: "Forwarder"
@@ -39,7 +43,10 @@ class _Evaluated(NamedTuple):
         return self.forwarder is forwarder and self.headers is headers and self.outbound == outbound
 
 
-_evaluated: ContextVar[_Evaluated | None] = ContextVar("extra_headers_evaluated", default=None)
+# Tasks that the host starts and keeps (writers, workers) inherit the context of the request that happened to start
+# them. So the context only refers to the evaluation, which goes with the task that it was made in.
+_evaluated: ContextVar[ReferenceType[_Evaluated] | None] = ContextVar("extra_headers_evaluated", default=None)
+_evaluated_by_task: WeakKeyDictionary[asyncio.Task[object], _Evaluated] = WeakKeyDictionary()
 _own_call: ContextVar[bool] = ContextVar("extra_headers_own_call", default=False)
 
 
@@ -78,8 +85,8 @@ class Forwarder:
             BlockedHeadersError: the policy rejects the request for a blocked header.
 
         """
-        present, headers = (False, None) if _own_call.get() else self._host.extra_headers(self._field)
-        if not present:
+        headers = None if _own_call.get() else self._host.extra_headers(self._field)
+        if headers is None:
             self._recorder.record_nothing()
             return {}
         evaluation = self._evaluate(headers, describe_call())
@@ -88,17 +95,21 @@ class Forwarder:
         return evaluation.forwarded
 
     def _evaluate(self, headers: object, call: OutboundCall) -> Evaluation:
-        if (earlier := _evaluated.get()) is not None and earlier.is_of(self, headers, call.names):
+        earlier = reference() if (reference := _evaluated.get()) is not None else None
+        if earlier is not None and earlier.is_of(self, headers, call.names):
             return earlier.evaluation
         started = time.perf_counter()
-        if headers is None:
-            evaluation = malformed_envelope(self._policy)
-        else:
-            evaluation = evaluate(headers, self._policy, call.names)
+        evaluation = evaluate(headers, self._policy, call.names)
         seconds = time.perf_counter() - started
-        _evaluated.set(_Evaluated(self, headers, call.names, evaluation))
+        _remember(_Evaluated(self, headers, call.names, evaluation))
         self._recorder.record(evaluation, seconds, call.base_url, self._host.caller())
         return evaluation
+
+
+def _remember(evaluated: _Evaluated) -> None:
+    if (task := asyncio.current_task()) is not None:
+        _evaluated_by_task[task] = evaluated
+        _evaluated.set(ref(evaluated))
 
 
 def default_field(provider_type: str) -> str:

@@ -7,8 +7,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any, cast
@@ -27,17 +26,20 @@ class UnsupportedHostError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """What the host's own decoder hides of the provider-data header of the current request."""
+    """What the host's own decoder hides of a provider-data header."""
 
     malformed: bool
-    repeated: RepeatedKeys | None
+    repeated: RepeatedKeys | None = field(repr=False)
     """The provider data with its equal keys, where it has any at the top level."""
-    fields: Mapping[str, RepeatedKeys]
+    fields: Mapping[str, RepeatedKeys] = field(repr=False)
     """The values of the top level that are objects with equal keys."""
 
 
 _WELL_FORMED = _Decoded(malformed=False, repeated=None, fields={})
-_decoded: ContextVar[_Decoded] = ContextVar("extra_headers_decoded_provider_data", default=_WELL_FORMED)
+# Kept in the provider data itself, where the host keeps the authenticated user, too: it then lives exactly as long, and
+# is there wherever the host takes up a request's provider data again (background responses, batches). The context of
+# such work may be that of another request. A caller can send this key, but no value of that type.
+_DECODED_KEY = "__extra_headers_decoded"
 
 
 class Host:
@@ -67,27 +69,31 @@ class Host:
         """Return the base class of providers that speak the OpenAI API through the SDK."""
         return cast(type[Any], self._own_module("providers.utils.inference.openai_mixin").OpenAIMixin)
 
-    def extra_headers(self, field: str) -> tuple[bool, object]:
-        """Return whether the caller of the current request sent extra headers in `field`, and which.
+    def extra_headers(self, key: str) -> object | None:
+        """Return the extra headers that the caller of the current request sent under `key`; None where there are none.
 
-        The second item is None where they are malformed beyond being read.
+        Where they are malformed beyond being read, the answer is an object that is no mapping.
         """
         provider_data = self._request_headers.PROVIDER_DATA_VAR.get()
-        decoded = _decoded.get()
-        value = provider_data.get(field) if provider_data else None
+        if not provider_data:
+            return None
+        decoded, value = provider_data.get(_DECODED_KEY), provider_data.get(key)
+        if not isinstance(decoded, _Decoded):
+            decoded = _WELL_FORMED
         if value is None or value == {}:
-            return decoded.malformed, None
-        if (repeated := decoded.repeated) is not None and field in repeated.repeated and repeated[field] == value:
-            return True, None
-        kept = decoded.fields.get(field)
-        return True, kept if kept == value else value
+            return decoded if decoded.malformed else None
+        if (repeated := decoded.repeated) is not None and key in repeated.repeated and repeated[key] == value:
+            return decoded
+        kept = decoded.fields.get(key)
+        return kept if kept == value else value
 
     def caller(self) -> Caller | None:
         """Return whom the host authenticated for the current request."""
         user = self._request_headers.get_authenticated_user()
         if user is None:
             return None
-        return Caller(user=user.principal or None, tenant=getattr(user, "tenant_id", None))
+        # llama-stack lets callers send a user of their own making, which then is a plain dict: nobody.
+        return Caller(user=getattr(user, "principal", None) or None, tenant=getattr(user, "tenant_id", None))
 
     def answerable(self, error: BlockedHeadersError | MalformedHeadersError) -> Exception:
         """Return `error` as one that the host answers with its status code, and with the connection kept open.
@@ -117,19 +123,17 @@ def _noting_decoder(
         # The two spellings that the hosts look for, in their order.
         text = headers.get(header) or headers.get(header.lower())
         if not text or text.strip() == "null":
-            _decoded.set(_WELL_FORMED)
             return decode(headers)
         enter_request()
         kept = decode_object(text)
         if kept is None:
-            _decoded.set(_Decoded(malformed=True, repeated=None, fields={}))
             # For the host's own log line. Deep nesting and endless numbers raise in its decoder.
             with contextlib.suppress(ValueError, RecursionError):
                 decode(headers)
-            return None
+            return {_DECODED_KEY: _Decoded(malformed=True, repeated=None, fields={})}
         fields = {key: value for key, value in kept.items() if isinstance(value, RepeatedKeys)}
-        _decoded.set(_Decoded(False, kept if isinstance(kept, RepeatedKeys) else None, fields))
-        return decode(headers)
+        decoded = _Decoded(False, kept if isinstance(kept, RepeatedKeys) else None, fields)
+        return {**(decode(headers) or {}), _DECODED_KEY: decoded}
 
     setattr(parse_request_provider_data, _WRAPPED_MARK, True)
     return parse_request_provider_data
