@@ -104,7 +104,8 @@ class _OpenAI(_Carrying):
     @contextmanager
     def _call(self, options: Any) -> Iterator[None]:
         names, base_url = _sent_by_openai(self)
-        with self._extra_headers_call.deciding({*names, *_given(options.headers)}, base_url) as headers:
+        # A header that the call takes away, by `Omit`, is as little the caller's to set as one that it adds.
+        with self._extra_headers_call.deciding({*names, *(options.headers or ())}, base_url) as headers:
             token = _in_flight.set((self._extra_headers_call, headers))
             try:
                 yield
@@ -129,13 +130,6 @@ def _sent_by_openai(client: Any) -> Sent:
     from extra_headers.forwarding.sdk import client_header_names  # noqa: PLC0415 - loads openai
 
     return Sent(client_header_names(client), str(client.base_url))
-
-
-def _given(headers: Any) -> list[str]:
-    """Return the names of a call's own headers. `Omit` as a value takes a header away."""
-    from openai import Omit  # noqa: PLC0415 - loaded by now
-
-    return [name for name, value in headers.items() if not isinstance(value, Omit)] if headers else []
 
 
 class _Httpx(_Carrying):

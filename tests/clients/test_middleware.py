@@ -169,6 +169,13 @@ class TestMalformed:
             response = await caller.post("/", headers=lines)
         assert response.status_code == 400
 
+    @pytest.mark.parametrize(("room", "status"), [(0, 200), (-1, 400)])
+    async def test_the_largest_header(self, extra_headers: ExtraHeaders, room: int, status: int) -> None:
+        """One byte more than `max_bytes` is not decoded at all."""
+        headers = _data(extra_headers, {"X-A": "1"})
+        async with _service(_echo(extra_headers), max_bytes=len(headers[_HEADER]) + room) as caller:
+            assert (await caller.post("/", headers=headers)).status_code == status
+
     async def test_dropped(self, make: Make) -> None:
         """Where the policy says drop, the request goes on without any extra header."""
         guard = make(Policy(on_malformed="drop"))
@@ -248,7 +255,7 @@ class TestHowLongHeadersLive:
             first = await caller.post("/", headers=_data(extra_headers, {"X-Tenant": "a"}))
             second = await caller.post("/")
         assert (first.json(), second.json()) == ({"x-tenant": "a"}, {})
-        with pytest.raises(RuntimeError):
+        with pytest.raises(RuntimeError, match="no ProviderDataMiddleware"):
             extra_headers.caller_headers()
 
     async def test_many_at_once(self, extra_headers: ExtraHeaders) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, AzureOpenAI, InternalServerError, NotFoundError, OpenAI
+from openai import AsyncOpenAI, AzureOpenAI, InternalServerError, NotFoundError, OpenAI, omit
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy
 from extra_headers.forwarding.demo.upstream import Answer, ReceivedRequest, Upstream, answer_as_provider
@@ -89,6 +89,16 @@ class TestTheSdksOwnWays:
         (received,) = upstream.take()
         assert received.values("x-tenant") == ["a"]
         assert received.values("x-team") == (["ours"] if "default_headers" in change else ["evil"])
+
+    def test_a_header_that_the_call_takes_away(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+        """What the service omits on purpose does not come back by way of a caller, in whatever spelling."""
+        with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
+            for name in ("X-Team", "x_team"):
+                carrying = extra_headers.with_headers(client, {name: "evil"})
+                carrying.embeddings.create(**BODY, extra_headers={"X-Team": omit})  # type: ignore[dict-item]
+
+        assert all(b"evil" not in r.head for r in upstream.take())
+        assert counted(extra_headers) == {"override": 2, "filtered": 2}
 
     def test_raw_and_streamed_answers(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
         """All of the SDK's ways to read an answer carry the headers."""
