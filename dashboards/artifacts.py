@@ -6,29 +6,19 @@ here from the same functions that built the committed files.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.resources import files
 from typing import Final
 
 import yaml
 
 from extra_headers.dashboards import alertmanager, kubernetes, provisioning
+from extra_headers.dashboards.formats import Format
 from extra_headers.dashboards.rules import rule_groups
 from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS
 
 DASHBOARDS: Final = ("extra-headers-overview.json", "extra-headers-provider.json")
 
 _HEADER = "# Written by extra-headers-forwarding ({note}).\n"
-
-
-class Format(StrEnum):
-    """What can be exported alone."""
-
-    GRAFANA = "grafana"
-    PROMETHEUS = "prometheus"
-    ALERTMANAGER = "alertmanager"
-    KUBERNETES = "kubernetes"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +73,7 @@ def build(wanted: Format, dashboards: Mapping[str, str], options: Options | None
             return manifests
         case Format.ALL:
             scrape = provisioning.prometheus_config(
-                "host.docker.internal:9464", "alertmanager:9093", "/etc/prometheus/rules.yaml"
+                ["host.docker.internal:9464"], "alertmanager:9093", "/etc/prometheus/rules.yaml"
             )
             around = {
                 "prometheus/prometheus.yml": _yaml(scrape),

@@ -1,16 +1,13 @@
 """The command `extra-headers dashboards`: writes the dashboards, rules and manifests from the installed package."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from extra_headers.dashboards.alertmanager import DEFAULT_RECEIVER_URL
-from extra_headers.dashboards.artifacts import Format, Options, build, committed_dashboards
+from extra_headers.dashboards.formats import Format
 from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS
-
-_UNUSABLE = 2
 
 
 @click.group()
@@ -50,20 +47,33 @@ def dashboards() -> None:
     metavar="URL",
     help="Base URL of the webhooks in the Alertmanager example.",
 )
-def export(*, wanted: str, folder: Path, force: bool, runbooks: str, receiver_url: str) -> None:
+@click.pass_context
+def export(  # noqa: PLR0913 - the command's options
+    context: click.Context, *, wanted: str, folder: Path, force: bool, runbooks: str, receiver_url: str
+) -> None:
     """Write dashboards, rules and manifests to a folder."""
+    from extra_headers.dashboards.artifacts import (  # noqa: PLC0415 - too slow for `--help`
+        Options,
+        build,
+        committed_dashboards,
+    )
+
     options = Options(runbooks=runbooks, receiver_url=receiver_url)
     content = build(Format(wanted), committed_dashboards(), options)
     try:
         if not force and (differing := _differing(content, folder)):
             listed = "\n".join(f"  {folder / path}" for path in differing)
-            _give_up(f"these files exist and differ; overwrite them with --force, or choose another --out:\n{listed}")
+            raise click.UsageError(
+                f"these files exist and differ; overwrite them with --force, or choose another --out:\n{listed}",
+                context,
+            )
         for path, text in content.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
     except OSError as error:
-        _give_up(f"cannot write to {folder}: {error.strerror or error} ({error.filename})")
+        message = f"cannot write to {folder}: {error.strerror or error} ({error.filename})"
+        raise click.UsageError(message, context) from None
     for path in content:
         click.echo(str(folder / path))
 
@@ -74,8 +84,3 @@ def _differing(content: Mapping[str, str], folder: Path) -> list[str]:
         for path, text in content.items()
         if (folder / path).exists() and (folder / path).read_bytes() != text.encode()
     ]
-
-
-def _give_up(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(_UNUSABLE)

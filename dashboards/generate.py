@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from extra_headers.dashboards.artifacts import DASHBOARDS, Format, build
+from extra_headers.dashboards.artifacts import DASHBOARDS, build
+from extra_headers.dashboards.formats import Format
 from extra_headers.dashboards.overview import overview
 from extra_headers.dashboards.provider_detail import provider_detail
 

@@ -1,5 +1,6 @@
-"""What Grafana reads at its start, and a compose file with everything that the dashboards need around them."""
+"""Configurations of Grafana and Prometheus, and a compose file with everything that the dashboards need around them."""
 
+from collections.abc import Sequence
 from typing import Final
 
 PROMETHEUS_UID: Final = "extra-headers-prometheus"
@@ -51,11 +52,13 @@ def dashboard_provider() -> dict[str, object]:
     }
 
 
-def prometheus_config(target: str, alertmanager: str, rules: str, *, interval: str = "15s") -> dict[str, object]:
+def prometheus_config(
+    targets: Sequence[str], alertmanager: str, rules: str, *, interval: str = "15s"
+) -> dict[str, object]:
     """Return a Prometheus configuration.
 
     Args:
-        target: host and port that serve the add-on's metrics.
+        targets: host and port of each server that serves the add-on's metrics.
         alertmanager: host and port of the Alertmanager.
         rules: path of the rules file, as Prometheus sees it.
         interval: how often to scrape and to evaluate the rules.
@@ -65,7 +68,7 @@ def prometheus_config(target: str, alertmanager: str, rules: str, *, interval: s
         "global": {"scrape_interval": interval, "evaluation_interval": interval},
         "rule_files": [rules],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "scrape_configs": [{"job_name": SCRAPE_JOB, "static_configs": [{"targets": [target]}]}],
+        "scrape_configs": [{"job_name": SCRAPE_JOB, "static_configs": [{"targets": list(targets)}]}],
     }
 
 

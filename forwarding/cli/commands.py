@@ -9,12 +9,15 @@ from typing import NoReturn
 
 import click
 
+from extra_headers.dashboards.cli import dashboards
 from extra_headers.forwarding.cli.demo import demo
 
 _EXAMPLES = """\b
 Examples:
   extra-headers demo            see it work: a real OGX server, hostile callers
   extra-headers demo --keep     the same, left running for requests of your own
+  extra-headers dashboards export --out monitoring
+                                dashboards, alert rules and routes, as files
 """
 
 
@@ -39,6 +42,7 @@ def commands(context: click.Context) -> None:
 
 
 commands.add_command(demo)
+commands.add_command(dashboards)
 
 
 def run(arguments: Sequence[str] | None) -> None:

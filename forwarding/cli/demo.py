@@ -26,8 +26,21 @@ class _Port(click.ParamType[int]):
 @click.option("--port", type=_Port(), default=8321, show_default=True, help="Of the OGX server.")
 @click.option("--upstream-port", type=_Port(), default=9001, show_default=True, help="Of the model provider.")
 @click.option("--metrics-port", type=_Port(), default=9464, show_default=True, help="Of the server's metrics.")
+@click.option("--prometheus", is_flag=True, help="Then attack under a real Prometheus, until an alert fires.")
+@click.option("--prometheus-port", type=_Port(), help="Of Prometheus, with --prometheus.  [default: any free one]")
+@click.option("--alertmanager-port", type=_Port(), help="Of Alertmanager, likewise.  [default: any free one]")
 @click.pass_context
-def demo(context: click.Context, *, keep: bool, port: int, upstream_port: int, metrics_port: int) -> int:
+def demo(  # noqa: PLR0913 - the command's options
+    context: click.Context,
+    *,
+    keep: bool,
+    port: int,
+    upstream_port: int,
+    metrics_port: int,
+    prometheus: bool,
+    prometheus_port: int | None,
+    alertmanager_port: int | None,
+) -> int:
     r"""See it work: a real OGX server, friendly and hostile callers.
 
     For each call it shows what the caller sent, what was decided and why, and what the model provider, a stand-in that
@@ -36,11 +49,15 @@ def demo(context: click.Context, *, keep: bool, port: int, upstream_port: int, m
 
     It needs OGX: pip install 'extra-headers-forwarding[ogx]'
 
+    With --prometheus, a real Prometheus and Alertmanager then watch an attack, with the generated rules at shortened
+    windows, until ExtraHeadersBlockedSpike fires: about twenty seconds more. On Debian they come with:
+    apt-get install prometheus prometheus-alertmanager
+
     \b
     Example, where port 8321 is taken:
       extra-headers demo --port 8400
     """
-    from extra_headers.forwarding.demo import ports, server, signals  # noqa: PLC0415 - too slow for `--help`
+    from extra_headers.forwarding.demo import monitoring, ports, server, signals  # noqa: PLC0415 - too slow for `--help`
 
     if find_spec("ogx") is None:
         raise CommandFailedError(
@@ -51,9 +68,10 @@ def demo(context: click.Context, *, keep: bool, port: int, upstream_port: int, m
     try:
         from extra_headers.forwarding.demo import run, show  # noqa: PLC0415 - too slow for `--help`
 
-        listen = ports.Ports(port, upstream_port, metrics_port)
-        as_told = run.run(listen, show.Show(show.make_console()), keep=keep)
-    except ports.PortError as error:
+        programs = monitoring.find_programs() if prometheus else None
+        listen = ports.Ports(port, upstream_port, metrics_port, prometheus_port, alertmanager_port)
+        as_told = run.run(listen, show.Show(show.make_console()), keep=keep, programs=programs)
+    except (ports.PortError, monitoring.MissingProgramError) as error:
         raise click.UsageError(str(error), context) from None
     except server.ServerError as error:
         raise CommandFailedError(context, str(error)) from None

@@ -1,4 +1,4 @@
-"""The demo's own HTTP: a caller of the server, and a scrape of its metrics."""
+"""The demo's own HTTP on loopback: a caller of the server, and a scrape of its metrics."""
 
 import http.client
 import json
@@ -33,6 +33,26 @@ class Reply:
     """When the request was sent and when the answer was there, on one clock."""
 
 
+def request(
+    method: str, port: int, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Send a request to a port of the loopback interface and return the answer's status and body.
+
+    Raises:
+        NoAnswerError: there was no answer.
+
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswerError(f"{method} {path}: {type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
+
+
 def chat(port: int, content: str, provider_data: str | None = None) -> Reply:
     """Send one chat message as a caller, with the given value of the provider-data header.
 
@@ -45,7 +65,7 @@ def chat(port: int, content: str, provider_data: str | None = None) -> Reply:
         headers[PROVIDER_DATA_HEADER] = provider_data
     body = json.dumps({"model": f"{PROVIDER_ID}/{MODEL}", "messages": [{"role": "user", "content": content}]})
     started = time.perf_counter()
-    status, answer = _request("POST", port, "/v1/chat/completions", body, headers)
+    status, answer = request("POST", port, "/v1/chat/completions", body, headers)
     seconds = (started, time.perf_counter())
     return Reply(status, None if status == 200 else _error_message(answer), seconds)
 
@@ -55,20 +75,6 @@ def _error_message(answer: bytes) -> str:
         return str(json.loads(answer)["error"]["message"])
     except (ValueError, LookupError, TypeError):
         return answer.decode(errors="replace")
-
-
-def _request(
-    method: str, port: int, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
-) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
-    try:
-        connection.request(method, path, body, dict(headers or {}))
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise NoAnswerError(f"{method} {path}: {type(error).__name__}: {error}") from error
-    finally:
-        connection.close()
 
 
 @dataclass(frozen=True)
@@ -106,4 +112,4 @@ def scrape(port: int) -> Scrape:
         NoAnswerError: there was no answer.
 
     """
-    return Scrape(_request("GET", port, "/metrics")[1].decode())
+    return Scrape(request("GET", port, "/metrics")[1].decode())

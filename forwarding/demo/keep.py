@@ -5,6 +5,7 @@ import shlex
 import signal
 from collections.abc import Mapping
 
+from extra_headers.forwarding.demo.attack import Monitoring
 from extra_headers.forwarding.demo.otlp import OtlpReceiver
 from extra_headers.forwarding.demo.play import Stage
 from extra_headers.forwarding.demo.server import OgxServer, ServerError
@@ -22,7 +23,9 @@ _TRIES: tuple[tuple[str, Mapping[str, str]], ...] = (
 )
 
 
-def keep_running(stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver) -> None:
+def keep_running(
+    stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver, monitoring: Monitoring | None
+) -> None:
     """Print what can be tried, then each request that reaches the provider, until Ctrl-C.
 
     Raises:
@@ -39,12 +42,19 @@ def keep_running(stage: Stage, show: Show, server: OgxServer, receiver: OtlpRece
         ("OTLP", receiver.url),
         ("run config", str(server.config_path)),
         ("log", str(server.log_path)),
+        *(
+            [("Prometheus", monitoring.prometheus.url), ("Alertmanager", monitoring.alertmanager.url)]
+            if monitoring
+            else ()
+        ),
     ):
-        show.note(f"  {what:<11} {where}")
+        show.note(f"  {what:<12} {where}")
     show.note("\nRequests to try in another terminal:")
     for purpose, headers in _TRIES:
         show.command(purpose, _curl(server.url, headers))
     show.command("the counters", [f"curl -s {metrics} | grep '^extra_headers_.*_total'"])
+    if monitoring:
+        show.command("the alerts", [f"curl -s {monitoring.alertmanager.url}/api/v2/alerts"])
     show.note("\nWaiting for requests; Ctrl-C ends the demo.")
     try:
         while server.is_running:

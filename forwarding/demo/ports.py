@@ -19,6 +19,9 @@ class Ports:
     server: int
     upstream: int
     metrics: int
+    prometheus: int | None = None
+    """None for any free one, as below."""
+    alertmanager: int | None = None
 
     def check(self) -> None:
         """Make sure that each can be listened on.
@@ -27,7 +30,14 @@ class Ports:
             PortError: one of them cannot.
 
         """
-        options = {"--port": self.server, "--upstream-port": self.upstream, "--metrics-port": self.metrics}
+        given = {
+            "--port": self.server,
+            "--upstream-port": self.upstream,
+            "--metrics-port": self.metrics,
+            "--prometheus-port": self.prometheus,
+            "--alertmanager-port": self.alertmanager,
+        }
+        options = {option: port for option, port in given.items() if port is not None}
         for option, port in options.items():
             if list(options.values()).count(port) > 1:
                 raise PortError(f"port {port} is given twice; choose another one with {option}")

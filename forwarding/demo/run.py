@@ -16,17 +16,14 @@ from tempfile import TemporaryDirectory
 from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding.decisions import DecisionKind
+from extra_headers.forwarding.demo.attack import attack, start_monitoring
 from extra_headers.forwarding.demo.client import NoAnswerError, scrape
 from extra_headers.forwarding.demo.keep import keep_running
+from extra_headers.forwarding.demo.monitoring import Programs
 from extra_headers.forwarding.demo.otlp import ExportedSpan, OtlpReceiver
 from extra_headers.forwarding.demo.play import Exchange, Played, Stage
 from extra_headers.forwarding.demo.ports import Ports
-from extra_headers.forwarding.demo.server import (
-    OgxServer,
-    ServerError,
-    inference_provider,
-    run_config,
-)
+from extra_headers.forwarding.demo.server import OgxServer, inference_provider, run_config
 from extra_headers.forwarding.demo.show import Show
 from extra_headers.forwarding.demo.signals import Signals
 from extra_headers.forwarding.demo.story import PROVIDER_ID, PROVIDER_KEY, PROVIDER_TYPE, SCENES, SECRETS
@@ -38,25 +35,38 @@ _EXPORT_SECONDS = 10.0
 _SCENE_OF_THE_SPAN = 3
 
 
-def run(ports: Ports, show: Show, *, keep: bool = False) -> bool:
+def run(ports: Ports, show: Show, *, keep: bool = False, programs: Programs | None = None) -> bool:
     """Run the demo and return whether everything went as the story says.
+
+    Args:
+        ports: where its parts listen.
+        show: prints the story.
+        keep: leave everything running after it, until Ctrl-C.
+        programs: Prometheus and Alertmanager, for an attack after the story until an alert fires.
 
     Raises:
         PortError: a port is taken.
-        ServerError: there is no OGX server, or it ended; with its last log lines.
+        ServerError: there is no OGX server, or one of the servers ended; with its last log lines.
         Stopped: a signal asked to stop; everything that was started has ended.
 
     """
     ports.check()
     with Signals() as signals:
         with ExitStack() as stack:
-            as_told = _run(ports, show, keep, signals, stack)
+            as_told = _run(ports, show, keep, programs, signals, stack)
         # One that came while everything was being ended.
         signals.check()
     return as_told
 
 
-def _run(ports: Ports, show: Show, keep: bool, signals: Signals, stack: ExitStack) -> bool:  # noqa: FBT001 - private
+def _run(  # noqa: PLR0913, PLR0917 - private
+    ports: Ports,
+    show: Show,
+    keep: bool,  # noqa: FBT001 - private
+    programs: Programs | None,
+    signals: Signals,
+    stack: ExitStack,
+) -> bool:
     """Run the demo; what was started ends with `stack`."""
     started = time.monotonic()
     stack.enter_context(_own_environment())
@@ -86,10 +96,13 @@ def _run(ports: Ports, show: Show, keep: bool, signals: Signals, stack: ExitStac
     stage = Stage(upstream, ports.server, ports.metrics, threads, signals)
     try:
         as_told = _tell(stage, show, server, receiver, started)
+        monitoring = start_monitoring(programs, ports, directory, stage, show, stack) if programs else None
+        if monitoring:
+            as_told = attack(stage, show, monitoring) and as_told
     except NoAnswerError as error:
-        raise ServerError(f"the server stopped answering ({error}):\n{server.last_lines}") from error
+        raise server.silent(error) from error
     if keep:
-        keep_running(stage, show, server, receiver)
+        keep_running(stage, show, server, receiver, monitoring)
     else:
         show.command("to send requests of your own", [f"{_command()} --keep"])
     return as_told

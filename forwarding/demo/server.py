@@ -1,4 +1,4 @@
-"""A real OGX server as a child process: its run config, its start with progress, its log, its end."""
+"""Real servers as child processes: their start with progress, their log, their end; OGX with its run config."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, override
 
 import yaml
 
@@ -87,14 +87,15 @@ def is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-class OgxServer:
-    """An OGX server that runs while the `with` block does.
+class ServerProcess:
+    """A server as a child process, while the `with` block runs.
 
     Args:
-        config: its run config; written to `directory`.
-        directory: for the run config, its databases and the log.
+        name: what to call it in errors.
+        command: what to start.
+        ready_url: answers with success once it is ready.
+        log_path: the file for what it writes.
         environment: added to this process's own.
-        command: what to start; the run config's path is appended.
         on_wait: called now and then while the server starts, with the seconds so far.
         timeout: seconds until a start counts as failed.
 
@@ -105,34 +106,32 @@ class OgxServer:
 
     def __init__(  # noqa: PLR0913 - each with its default
         self,
-        config: Mapping[str, Any],
-        directory: Path,
+        name: str,
+        command: Sequence[str],
+        ready_url: str,
+        log_path: Path,
         *,
         environment: Mapping[str, str] | None = None,
-        command: Sequence[str] | None = None,
         on_wait: Callable[[float], None] | None = None,
         timeout: float = 90,
     ) -> None:
-        self.url = f"http://127.0.0.1:{config['server']['port']}"
-        self.config_path = directory / "run.yaml"
-        self.log_path = directory / "server.log"
-        self._config = config
+        self.name = name
+        self.log_path = log_path
+        self._command = command
+        self._ready_url = ready_url
         self._environment = environment or {}
-        self._command = command or ogx_command()
         self._on_wait = on_wait or (lambda _: None)
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.config_path.write_text(yaml.safe_dump(self._config, sort_keys=False))
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a command of ours
-                [*self._command, str(self.config_path)],
+                self._command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                # The host leaves a copy of its run config, credentials included, in the temporary directory.
-                env={**os.environ, "TMPDIR": str(self.config_path.parent), **self._environment},
+                env={**os.environ, **self._environment},
                 # A group of its own: Ctrl-C in the terminal is ours to handle, and workers are ended with it.
                 start_new_session=True,
             )
@@ -170,6 +169,10 @@ class OgxServer:
         """The end of what the server wrote, to tell why it failed."""
         return "\n".join(self.log.splitlines()[-_LOG_LINES_SHOWN:])
 
+    def silent(self, error: Exception) -> ServerError:
+        """Return the error that tells that it was ready and yet did not answer a request."""
+        return ServerError(f"{self.name} stopped answering ({error}):\n{self.last_lines}")
+
     def stop(self) -> None:
         """End the server and all its children; at once when it does not end by itself."""
         process, self._process = self._process, None
@@ -189,18 +192,64 @@ class OgxServer:
         while not self._is_ready():
             seconds = time.monotonic() - started
             if process.poll() is not None:
-                raise ServerError(f"the server ended with exit code {process.returncode}:\n{self.last_lines}")
+                raise ServerError(f"{self.name} ended with exit code {process.returncode}:\n{self.last_lines}")
             if seconds > self._timeout:
-                raise ServerError(f"the server did not answer within {self._timeout:.0f} s:\n{self.last_lines}")
+                raise ServerError(f"{self.name} did not answer within {self._timeout:.0f} s:\n{self.last_lines}")
             self._on_wait(seconds)
             time.sleep(_POLL_SECONDS)
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=5):  # noqa: S310 - our own http URL
+            with urllib.request.urlopen(self._ready_url, timeout=5):  # noqa: S310 - our own http URL
                 return True
         except (urllib.error.URLError, OSError):
             return False
+
+
+class OgxServer(ServerProcess):
+    """An OGX server that runs while the `with` block does.
+
+    Args:
+        config: its run config; written to `directory`.
+        directory: for the run config, its databases and the log.
+        environment: added to this process's own.
+        command: what to start; the run config's path is appended.
+        on_wait: called now and then while the server starts, with the seconds so far.
+        timeout: seconds until a start counts as failed.
+
+    Raises:
+        ServerError: the server ended, or did not answer in time.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - each with its default
+        self,
+        config: Mapping[str, Any],
+        directory: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
+        on_wait: Callable[[float], None] | None = None,
+        timeout: float = 90,
+    ) -> None:
+        self.url = f"http://127.0.0.1:{config['server']['port']}"
+        self.config_path = directory / "run.yaml"
+        self._config = config
+        super().__init__(
+            "the server",
+            [*(command or ogx_command()), str(self.config_path)],
+            f"{self.url}/v1/health",
+            directory / "server.log",
+            # The host leaves a copy of its run config, credentials included, in the temporary directory.
+            environment={"TMPDIR": str(directory), **(environment or {})},
+            on_wait=on_wait,
+            timeout=timeout,
+        )
+
+    @override
+    def __enter__(self) -> Self:
+        self.config_path.write_text(yaml.safe_dump(self._config, sort_keys=False))
+        return super().__enter__()
 
 
 def ogx_command() -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from typing import Any
 
@@ -25,6 +25,7 @@ _SECONDS_BETWEEN_LINES = 2.0
 
 _STYLES = {DecisionKind.FORWARDED: "bold green", DecisionKind.BLOCKED: "bold red", DecisionKind.MALFORMED: "bold red"}
 _MARKS = {DecisionKind.FORWARDED: "✓", DecisionKind.BLOCKED: "✗", DecisionKind.MALFORMED: "✗"}
+_STATES = {"pending": "bold yellow", "firing": "bold red"}
 _HIGHLIGHT = "bold magenta"
 _OWN_KEY = "bold cyan"
 
@@ -86,7 +87,7 @@ class Show:
 
     def run_config(self, config: Mapping[str, Any]) -> None:
         """Print the part of a run config that matters here."""
-        self._heading("The run config", "two lines load the add-on and switch it on")
+        self.heading("The run config", "two lines load the add-on and switch it on")
         shown = {"providers": {"inference": config["providers"]["inference"]}}
         for line in yaml.safe_dump(shown, sort_keys=False).splitlines():
             ours = line.strip().startswith(("module:", f"{NAMESPACE}:"))
@@ -95,7 +96,7 @@ class Show:
     def scene(self, number: int, played: Played) -> None:
         """Print one scene: what was sent, decided, answered, counted and received."""
         scene = played.scene
-        self._heading(f"{number}  {scene.title}", scene.point)
+        self.heading(f"{number}  {scene.title}", scene.point)
         rows = Table.grid(padding=(0, 2))
         rows.add_column(width=8, style="dim", no_wrap=True)
         rows.add_column()
@@ -126,14 +127,44 @@ class Show:
 
     def counters(self, lines: Sequence[str], url: str) -> None:
         """Print scraped lines."""
-        self._heading("The counters", f"as scraped from {url}, without the zeros")
+        self.heading("The counters", f"as scraped from {url}, without the zeros")
         for line in lines:
             series, _, value = line.rpartition(" ")
             self._print(Text.assemble(f"  {series} ", (value, "bold")), soft_wrap=True)
 
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Print names and what is to be said of each."""
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(style="dim", no_wrap=True)
+        rows.add_column()
+        for name, text in facts.items():
+            rows.add_row(name, Text(text))
+        self._indented(rows)
+
+    @contextmanager
+    def watching(self) -> Iterator[Callable[[float, str, str], None]]:
+        """Show how an alert's state changes while the block runs; yields what to tell seconds, state and a note."""
+        shown: str | None = None
+        told = 0.0
+        with ExitStack() as stack:
+            status = stack.enter_context(self._console.status("")) if self._console.is_terminal else None
+
+            def tell(seconds: float, state: str, note: str) -> None:
+                nonlocal shown, told
+                line = Text.assemble(
+                    f"  {seconds:3.0f} s  ", (f"{state:<10}", _STATES.get(state, "dim")), (note, "dim")
+                )
+                if state != shown or (status is None and seconds - told >= _SECONDS_BETWEEN_LINES):
+                    shown, told = state, seconds
+                    self._print(line)
+                if status is not None:
+                    status.update(line)
+
+            yield tell
+
     def span(self, span: ExportedSpan, note: str) -> None:
         """Print one exported span."""
-        self._heading("A span", note)
+        self.heading("A span", note)
         rows = Table.grid(padding=(0, 2))
         rows.add_row(Text(f"{span.kind.name} {span.name}", "bold"), Text(f"trace {span.trace_id}  span {span.span_id}"))
         for name, value in sorted(span.attributes.items()):
@@ -164,7 +195,8 @@ class Show:
         self._print(Text.assemble(("provider received ", "dim"), f"{arrival.request.method} {arrival.request.path}"))
         self._indented(_in_brief(arrival))
 
-    def _heading(self, title: str, note: str) -> None:
+    def heading(self, title: str, note: str) -> None:
+        """Print the first lines of a section."""
         self._print()
         self._print(Rule(Text(title, "bold"), align="left", style="dim"))
         self._print(Text(f"  {note}", "dim italic"))

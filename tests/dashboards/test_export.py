@@ -10,8 +10,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from extra_headers.dashboards.artifacts import Format, build, committed_dashboards
+from extra_headers.dashboards.artifacts import build, committed_dashboards
 from extra_headers.dashboards.cli import dashboards
+from extra_headers.dashboards.formats import Format
 from extra_headers.dashboards.generate import GENERATED, differences, generated, main
 from extra_headers.dashboards.provisioning import PROMETHEUS_UID, TRACES_UID
 from tests.dashboards.pictures import PICTURES, WIDTH, Picture

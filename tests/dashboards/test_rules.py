@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from extra_headers.dashboards.alerts import alerts
-from extra_headers.dashboards.artifacts import Format, Options, build
+from extra_headers.dashboards.artifacts import Options, build
+from extra_headers.dashboards.formats import Format
 from extra_headers.dashboards.generate import GENERATED
 from extra_headers.dashboards.rules import rule_groups
 from extra_headers.dashboards.tuning import Tuning, duration
