@@ -27,7 +27,7 @@ Examples:
 )
 @click.pass_context
 def commands(context: click.Context) -> None:
-    r"""Forward callers' extra HTTP headers to one model provider of an OGX server, safely.
+    """Forward callers' extra HTTP headers to one model provider of an OGX server, safely.
 
     Every header is forwarded, blocked or malformed, and every decision is counted and traced. To switch it on, add two
     lines to a provider of your server's run config:
@@ -36,7 +36,7 @@ def commands(context: click.Context) -> None:
       module: extra_headers.forwarding
       config:
         extra_headers: true
-    """
+    """  # noqa: D301 - click looks for the character itself
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

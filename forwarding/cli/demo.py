@@ -41,7 +41,7 @@ def demo(  # noqa: PLR0913 - the command's options
     prometheus_port: int | None,
     alertmanager_port: int | None,
 ) -> int:
-    r"""See it work: a real OGX server, friendly and hostile callers.
+    """See it work: a real OGX server, friendly and hostile callers.
 
     For each call it shows what the caller sent, what was decided and why, and what the model provider, a stand-in that
     records every byte, really received; then the counters and a span. It takes about ten seconds. Everything runs on
@@ -56,7 +56,7 @@ def demo(  # noqa: PLR0913 - the command's options
     \b
     Example, where port 8321 is taken:
       extra-headers demo --port 8400
-    """
+    """  # noqa: D301 - click looks for the character itself
     from extra_headers.forwarding.demo import monitoring, ports, server, signals  # noqa: PLC0415 - too slow for `--help`
 
     if find_spec("ogx") is None:

@@ -35,19 +35,17 @@ def keep_running(
     """
     metrics = f"http://127.0.0.1:{stage.metrics_port}/metrics"
     show.note("\nEverything keeps running until Ctrl-C:")
-    for what, where in (
+    parts = [
         ("OGX", server.url),
         ("provider", stage.upstream.base_url),
         ("metrics", metrics),
         ("OTLP", receiver.url),
         ("run config", str(server.config_path)),
         ("log", str(server.log_path)),
-        *(
-            [("Prometheus", monitoring.prometheus.url), ("Alertmanager", monitoring.alertmanager.url)]
-            if monitoring
-            else ()
-        ),
-    ):
+    ]
+    if monitoring:
+        parts += [("Prometheus", monitoring.prometheus.url), ("Alertmanager", monitoring.alertmanager.url)]
+    for what, where in parts:
         show.note(f"  {what:<12} {where}")
     show.note("\nRequests to try in another terminal:")
     for purpose, headers in _TRIES:

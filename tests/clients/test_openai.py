@@ -95,7 +95,7 @@ class TestTheSdksOwnWays:
         with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
             for name in ("X-Team", "x_team"):
                 carrying = extra_headers.with_headers(client, {name: "evil"})
-                carrying.embeddings.create(**BODY, extra_headers={"X-Team": omit})  # type: ignore[dict-item]
+                carrying.embeddings.create(**BODY, extra_headers={"X-Team": omit})
 
         assert all(b"evil" not in r.head for r in upstream.take())
         assert counted(extra_headers) == {"override": 2, "filtered": 2}
