@@ -105,6 +105,8 @@ EXPLANATIONS: Mapping[Reason, str] = {
 class Outcome(StrEnum):
     """What happens to the request that carried the headers."""
 
+    __hash__ = str.__hash__
+
     CLEAN = "clean"
     """Every header is forwarded."""
     FILTERED = "filtered"

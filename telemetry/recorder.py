@@ -1,8 +1,11 @@
 """Records evaluated requests of one provider: counters, spans and audit log, and never at the request's expense."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+
+from opentelemetry.trace import SpanContext
+from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.decisions import Evaluation
 from extra_headers.telemetry import spans
@@ -43,8 +46,7 @@ class Recorder:
         """
         named = caller if self._capture_caller else None
         attributes = spans.decision_attributes(evaluation, self._labels.provider, self._labels.policy, named)
-        self._fail_open(attach_span_processor)
-        context = self._fail_open(lambda: spans.record_decision(attributes, evaluation.forwarded, base_url))
+        context = self._fail_open(lambda: _trace(attributes, evaluation, base_url))
         if (metrics := self._metrics) is not None:
             self._fail_open(lambda: metrics.record(evaluation, seconds, context))
         if len(evaluation.forwarded) != len(evaluation.decisions):
@@ -62,6 +64,11 @@ class Recorder:
                 self._complained = True
                 _log.exception("extra_headers: telemetry of provider %r failed; requests go on", self._labels.provider)
             return None
+
+
+def _trace(attributes: Mapping[str, AttributeValue], evaluation: Evaluation, base_url: str) -> SpanContext:
+    attach_span_processor()  # here, because the tracer provider may be set after the first provider starts
+    return spans.record_decision(attributes, evaluation.forwarded, base_url)
 
 
 @cache
