@@ -1,58 +1,23 @@
 """The ASGI middleware: what handlers get of the provider-data header, and what callers get of rejections."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 from opentelemetry import trace
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.forwarding.demo.upstream import Upstream
 from extra_headers.telemetry import names
 from tests.clients.conftest import Make
-from tests.clients.kinds import BODY, counted
+from tests.clients.kinds import counted
+from tests.clients.services import HEADER, echo, provider_data, service
 from tests.telemetry.conftest import Tracing
 
-type Handler = Callable[[Request], Awaitable[Response]]
 type Lines = list[tuple[str, str]]
-
-_HEADER = "X-OGX-Provider-Data"
-
-
-def _service(handler: Handler, **options: Any) -> httpx.AsyncClient:
-    """Return a caller of a service of one endpoint."""
-    routes = [Route("/", handler, methods=["POST"])]
-    app = Starlette(routes=routes, middleware=[Middleware(ProviderDataMiddleware, **options)])
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-
-
-def _echo(extra_headers: ExtraHeaders) -> Handler:
-    """Return a handler that answers with the headers that a provider would get."""
-
-    async def handler(_: Request) -> Response:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(_sent_headers)) as client:
-            carrying = extra_headers.with_headers(client, extra_headers.caller_headers())
-            return PlainTextResponse((await carrying.post("http://provider")).text)
-
-    return handler
-
-
-def _sent_headers(request: httpx.Request) -> httpx.Response:
-    sent = {name: value for name, value in request.headers.items() if name.startswith("x-")}
-    return httpx.Response(200, json=sent)
-
-
-def _data(extra_headers: ExtraHeaders, headers: object) -> dict[str, str]:
-    return {_HEADER: json.dumps({extra_headers.field: headers})}
 
 
 class TestWhatHandlersGet:
@@ -63,31 +28,31 @@ class TestWhatHandlersGet:
         one, two = make(Policy()), make(Policy())
         data = {one.field: {"X-A": "1"}, two.field: {"X-B": "2"}, "vllm_api_token": "t", "other": {"X-C": "3"}}
         for guard, expected in ((one, {"x-a": "1"}), (two, {"x-b": "2"})):
-            async with _service(_echo(guard)) as caller:
-                response = await caller.post("/", headers={_HEADER: json.dumps(data)})
+            async with service(echo(guard)) as caller:
+                response = await caller.post("/", headers={HEADER: json.dumps(data)})
             assert (response.status_code, response.json()) == (200, expected)
 
     @pytest.mark.parametrize("text", [None, "", " ", "null", "{}", '{"other": {"X-A": "1"}}'])
     async def test_nothing(self, extra_headers: ExtraHeaders, text: str | None) -> None:
         """Without provider data, or without this field, there are no headers, no error and no count."""
-        async with _service(_echo(extra_headers)) as caller:
-            response = await caller.post("/", headers={} if text is None else {_HEADER: text})
+        async with service(echo(extra_headers)) as caller:
+            response = await caller.post("/", headers={} if text is None else {HEADER: text})
         assert (response.status_code, response.json()) == (200, {})
         assert counted(extra_headers) == {}
 
     @pytest.mark.parametrize("value", [None, {}])
     async def test_an_empty_field(self, extra_headers: ExtraHeaders, value: object) -> None:
         """A field of null or without headers is as good as none, as on a server."""
-        async with _service(_echo(extra_headers)) as caller:
-            response = await caller.post("/", headers=_data(extra_headers, value))
+        async with service(echo(extra_headers)) as caller:
+            response = await caller.post("/", headers=provider_data(extra_headers, value))
         assert (response.status_code, response.json()) == (200, {})
         assert counted(extra_headers) == {}
 
     async def test_another_header(self, extra_headers: ExtraHeaders) -> None:
         """A service may take the header by another name; case does not matter."""
-        async with _service(_echo(extra_headers), header="X-LlamaStack-Provider-Data") as caller:
+        async with service(echo(extra_headers), header="X-LlamaStack-Provider-Data") as caller:
             data = json.dumps({extra_headers.field: {"X-A": "1"}})
-            response = await caller.post("/", headers={"x-llamastack-PROVIDER-data": data, _HEADER: "broken"})
+            response = await caller.post("/", headers={"x-llamastack-PROVIDER-data": data, HEADER: "broken"})
         assert response.json() == {"x-a": "1"}
 
     def test_a_header_that_cannot_be(self) -> None:
@@ -108,7 +73,7 @@ class TestWhatHandlersGet:
             assert extra_headers.caller_headers() is not None
             guard.with_headers(httpx.AsyncClient(), guard.caller_headers())
 
-        scope = {"type": "websocket", "headers": [(_HEADER.lower().encode(), _field(extra_headers))]}
+        scope = {"type": "websocket", "headers": [(HEADER.lower().encode(), _field(extra_headers))]}
         with pytest.raises(BlockedHeadersError):
             await ProviderDataMiddleware(app)(scope, _unused, _unused)
 
@@ -153,8 +118,8 @@ class TestMalformed:
     )
     async def test_is_answered(self, extra_headers: ExtraHeaders, text: str) -> None:
         """The answer is 400, names the provider, and repeats nothing; it counts as one rejected request."""
-        async with _service(_echo(extra_headers)) as caller:
-            response = await caller.post("/", headers={_HEADER: text.replace("FIELD", extra_headers.field)})
+        async with service(echo(extra_headers)) as caller:
+            response = await caller.post("/", headers={HEADER: text.replace("FIELD", extra_headers.field)})
 
         error = response.json()["error"]
         assert (response.status_code, error["code"]) == (400, "malformed_extra_headers")
@@ -164,23 +129,23 @@ class TestMalformed:
 
     async def test_two_lines(self, extra_headers: ExtraHeaders) -> None:
         """Of two headers of the same name, a proxy may have judged the other one."""
-        lines: Lines = [(_HEADER, json.dumps({extra_headers.field: {"X-A": value}})) for value in "12"]
-        async with _service(_echo(extra_headers)) as caller:
+        lines: Lines = [(HEADER, json.dumps({extra_headers.field: {"X-A": value}})) for value in "12"]
+        async with service(echo(extra_headers)) as caller:
             response = await caller.post("/", headers=lines)
         assert response.status_code == 400
 
     @pytest.mark.parametrize(("room", "status"), [(0, 200), (-1, 400)])
     async def test_the_largest_header(self, extra_headers: ExtraHeaders, room: int, status: int) -> None:
         """One byte more than `max_bytes` is not decoded at all."""
-        headers = _data(extra_headers, {"X-A": "1"})
-        async with _service(_echo(extra_headers), max_bytes=len(headers[_HEADER]) + room) as caller:
+        headers = provider_data(extra_headers, {"X-A": "1"})
+        async with service(echo(extra_headers), max_bytes=len(headers[HEADER]) + room) as caller:
             assert (await caller.post("/", headers=headers)).status_code == status
 
     async def test_dropped(self, make: Make) -> None:
         """Where the policy says drop, the request goes on without any extra header."""
         guard = make(Policy(on_malformed="drop"))
-        async with _service(_echo(guard)) as caller:
-            response = await caller.post("/", headers={_HEADER: "{"})
+        async with service(echo(guard)) as caller:
+            response = await caller.post("/", headers={HEADER: "{"})
         assert (response.status_code, response.json()) == (200, {})
         assert counted(guard) == {"envelope": 1, "filtered": 1}
 
@@ -190,8 +155,8 @@ class TestMalformed:
         async def handler(_: Request) -> Response:
             return PlainTextResponse("fine")
 
-        async with _service(handler) as caller:
-            assert (await caller.post("/", headers={_HEADER: "{"})).text == "fine"
+        async with service(handler) as caller:
+            assert (await caller.post("/", headers={HEADER: "{"})).text == "fine"
         assert counted(extra_headers) == {}
 
 
@@ -201,20 +166,20 @@ class TestAnswers:
     async def test_forbidden(self, make: Make) -> None:
         """A blocked header is answered with 403, header and reason by name, without its value."""
         guard = make(Policy(on_blocked="reject"))
-        async with _service(_echo(guard)) as caller:
-            response = await caller.post("/", headers=_data(guard, {"X-A": "1", "Cookie": "secret"}))
+        async with service(echo(guard)) as caller:
+            response = await caller.post("/", headers=provider_data(guard, {"X-A": "1", "Cookie": "secret"}))
 
         assert response.status_code == 403
         assert response.headers["content-type"] == "application/json"
         error = response.json()["error"]
         assert "header 'Cookie' is blocked (credential" in error.pop("message")
-        assert error == {"type": "invalid_request_error", "param": _HEADER, "code": "blocked_extra_headers"}
+        assert error == {"type": "invalid_request_error", "param": HEADER, "code": "blocked_extra_headers"}
         assert "secret" not in response.text
 
     async def test_an_invalid_name_is_not_repeated(self, extra_headers: ExtraHeaders) -> None:
         """A name that is no field name shows by its length only: it could be markup, or a value gone astray."""
-        async with _service(_echo(extra_headers)) as caller:
-            response = await caller.post("/", headers=_data(extra_headers, {"<script>secret</script>": "a"}))
+        async with service(echo(extra_headers)) as caller:
+            response = await caller.post("/", headers=provider_data(extra_headers, {"<script>secret</script>": "a"}))
         assert response.status_code == 400
         assert "a name of 23 characters" in response.text
         assert "script" not in response.text
@@ -226,7 +191,7 @@ class TestAnswers:
             async def handler(_: Request, error: Exception = error) -> Response:
                 raise error
 
-            async with _service(handler) as caller:
+            async with service(handler) as caller:
                 with pytest.raises(type(error), match="theirs"):
                     await caller.post("/")
 
@@ -241,74 +206,12 @@ class TestAnswers:
 
             return StreamingResponse(parts())
 
-        async with _service(handler) as caller:
+        async with service(handler) as caller:
             with pytest.raises(BlockedHeadersError):
-                await caller.post("/", headers=_data(guard, {"Cookie": "c"}))
+                await caller.post("/", headers=provider_data(guard, {"Cookie": "c"}))
 
 
-class TestHowLongHeadersLive:
-    """No longer than their request, and in no other."""
-
-    async def test_the_next_request(self, extra_headers: ExtraHeaders) -> None:
-        """A request without provider data, after one with, has none; nor has code outside of any request."""
-        async with _service(_echo(extra_headers)) as caller:
-            first = await caller.post("/", headers=_data(extra_headers, {"X-Tenant": "a"}))
-            second = await caller.post("/")
-        assert (first.json(), second.json()) == ({"x-tenant": "a"}, {})
-        with pytest.raises(RuntimeError, match="no ProviderDataMiddleware"):
-            extra_headers.caller_headers()
-
-    async def test_many_at_once(self, extra_headers: ExtraHeaders) -> None:
-        """Concurrent requests each see their own headers only, before and after they wait for something."""
-
-        async def handler(request: Request) -> Response:
-            await asyncio.sleep(0)
-            return await _echo(extra_headers)(request)
-
-        async with _service(handler) as caller:
-            requests = [
-                caller.post("/", headers=_data(extra_headers, {"X-Tenant": str(i)}) if i % 3 else {}) for i in range(90)
-            ]
-            responses = await asyncio.gather(*requests)
-        assert [r.json() for r in responses] == [{"x-tenant": str(i)} if i % 3 else {} for i in range(90)]
-
-    async def test_a_task_that_outlives_its_request(self, extra_headers: ExtraHeaders) -> None:
-        """It inherits the request's context; asking for the caller's headers after the end is an error."""
-        left_behind: list[asyncio.Task[object]] = []
-        over = asyncio.Event()
-
-        async def later() -> object:
-            await over.wait()
-            return extra_headers.caller_headers()
-
-        async def handler(_: Request) -> Response:
-            left_behind.append(asyncio.create_task(later()))
-            return PlainTextResponse("fine")
-
-        async with _service(handler) as caller:
-            await caller.post("/", headers=_data(extra_headers, {"X-Tenant": "a"}))
-        over.set()
-        with pytest.raises(RuntimeError, match="is over"):
-            await left_behind[0]
-
-    async def test_work_that_belongs_to_the_request(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
-        """Threads and background tasks of the framework, within the request, have its headers."""
-
-        def work() -> None:
-            with httpx.Client() as client:
-                carrying = extra_headers.with_headers(client, extra_headers.caller_headers())
-                carrying.post(f"{upstream.base_url}/embeddings", json=BODY)
-
-        async def handler(_: Request) -> Response:
-            await asyncio.to_thread(work)
-            return PlainTextResponse("fine", background=BackgroundTask(work))
-
-        async with _service(handler) as caller:
-            await caller.post("/", headers=_data(extra_headers, {"X-Tenant": "a"}))
-        assert [r.values("x-tenant") for r in upstream.take()] == [["a"], ["a"]]
-
-
-@pytest.mark.parametrize("header", [_HEADER, "X-Own-Data"])
+@pytest.mark.parametrize("header", [HEADER, "X-Own-Data"])
 async def test_captured_provider_data_is_overwritten(
     extra_headers: ExtraHeaders, tracing: Tracing, header: str
 ) -> None:
@@ -317,7 +220,7 @@ async def test_captured_provider_data_is_overwritten(
     data = json.dumps({extra_headers.field: {"X-Tenant": "secret"}})
     span = tracing.tracer.start_span("server", attributes={key: [data]})
     with trace.use_span(span, end_on_exit=True):
-        async with _service(_echo(extra_headers), header=header) as caller:
+        async with service(echo(extra_headers), header=header) as caller:
             await caller.post("/", headers={header: data})
 
     (server,) = tracing.snapshot()

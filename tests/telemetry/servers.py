@@ -60,7 +60,7 @@ def running(
         yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
 
 
-def wait_until[T](condition: Callable[[], T], seconds: float = 20) -> T:
+def wait_until[T](condition: Callable[[], T], seconds: float = 60) -> T:
     """Return the first truthy value of `condition`.
 
     Raises:
