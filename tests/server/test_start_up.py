@@ -31,13 +31,6 @@ def test_a_bad_policy_names_the_provider_and_every_entry(tmp_path: Path) -> None
     assert "blocks: unknown setting; known are enabled, field, allow, block" in log
 
 
-def test_a_flag_on_a_provider_out_of_control_is_an_error(tmp_path: Path) -> None:
-    """A provider that does not make its calls through the host's client refuses the flag instead of ignoring it."""
-    provider = inference_provider("pass", "http://127.0.0.1:1", extra_headers=True, provider_type="remote::passthrough")
-
-    assert "extra_headers is set on a provider of type remote::passthrough" in _start(tmp_path, provider)
-
-
 def test_a_flag_without_the_module_is_ignored_by_the_host(tmp_path: Path) -> None:
     """Without `module:` the host knows no `extra_headers` and starts: the add-on is not even loaded."""
     provider = inference_provider("plain", "http://127.0.0.1:1/v1", extra_headers={"allow": "nonsense"})
