@@ -100,10 +100,13 @@ class Host:
 
         Errors that the host has no handler of its own for are answered and then raised again, upon which its HTTP
         server closes the connection under the caller's next request. Of the errors that have one, `ConflictError` is
-        the one whose status code and message can be set.
+        the one whose status code and message can be set. The host's Responses hide the message of any error that has no
+        `body` in the form of the OpenAI API; of its codes, this is the one that is answered with status 400.
         """
         kind: Any = type(error)  # mypy takes no class for hashable
-        return _answerable_class(kind, self.load_module(f"{self.package}_api").ConflictError)(str(error))
+        answerable = _answerable_class(kind, self.load_module(f"{self.package}_api").ConflictError)(str(error))
+        vars(answerable)["body"] = {"error": {"code": "invalid_prompt", "message": str(error)}}
+        return answerable
 
     def watch_provider_data(self) -> None:
         """Note, of every request, what the host's decoder of provider data hides. Once per process.
