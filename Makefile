@@ -31,8 +31,10 @@ format: install ## format the code
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-docs: install ## write the generated parts of the documentation
+docs: install ## write the generated parts of the documentation (one comes from a real server: two minutes)
 	@$(PYTHON) -m extra_headers.telemetry.reference > docs/telemetry.md
+	@$(PYTHON) -m tests.providers.matrix > docs/providers.md.new
+	@mv docs/providers.md.new docs/providers.md
 
 lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from extra_headers.forwarding.demo.server import OgxServer
 from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.telemetry import names
 
 PROVIDER_KEY = "the-provider-key"
 
@@ -44,6 +45,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     ),
 }
 
+_METRICS = sorted(names.LABELS)
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -61,13 +63,13 @@ class Stack:
         self,
         provider: str,
         headers: object,
-        endpoint: str = "chat",
+        endpoint: str | Endpoint = "chat",
         *,
         field: str = "vllm_extra_headers",
         provider_data: str | None = None,
     ) -> httpx.Response:
         """Send a request with extra headers; `provider_data` replaces the whole provider-data header."""
-        target = ENDPOINTS[endpoint]
+        target = ENDPOINTS[endpoint] if isinstance(endpoint, str) else endpoint
         text = json.dumps({field: headers}) if provider_data is None else provider_data
         return self.client.post(
             self.server.url + target.path,
@@ -81,10 +83,12 @@ class Stack:
         body = {"model": f"{provider}/{target.model}", **target.body}
         return self.client.post(self.server.url + target.path, json=body)
 
-    def series(self) -> Series:
-        """Return the add-on's series as scraped from the server's own endpoint."""
-        lines = self.client.get(self.metrics_url).text.splitlines(keepends=True)
-        text = "".join(line for line in lines if "extra_headers_" in line)
+    def series(self, provider: str | None = None) -> Series:
+        """Return the add-on's series as scraped from the server's own endpoint; all, or those of one provider."""
+        # By name, since the host has thousands of series of its own.
+        lines = self.client.get(self.metrics_url, params={"name[]": _METRICS}).text.splitlines(keepends=True)
+        wanted = "extra_headers_" if provider is None else f'provider="{provider}"'
+        text = "".join(line for line in lines if wanted in line)
         return {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
             for family in text_string_to_metric_families(text)
@@ -92,10 +96,15 @@ class Stack:
             if sample.name.startswith("extra_headers_") and not sample.name.endswith("_created")
         }
 
-    def counted(self, before: Series, metric: str) -> dict[tuple[str, ...], float]:
+    def counted(self, before: Series, metric: str, provider: str | None = None) -> dict[tuple[str, ...], float]:
         """Return what a counter grew by since `before`, by its label values in the order of the labels' names."""
-        return {
-            tuple(value for _, value in labels): value - before.get((name, labels), 0)
-            for (name, labels), value in self.series().items()
-            if name == metric and value != before.get((name, labels), 0)
-        }
+        return grown(before, self.series(provider), metric)
+
+
+def grown(before: Series, after: Series, metric: str) -> dict[tuple[str, ...], float]:
+    """Return what a counter grew by, by its label values in the order of the labels' names."""
+    return {
+        tuple(value for _, value in labels): value - before.get((name, labels), 0)
+        for (name, labels), value in after.items()
+        if name == metric and value != before.get((name, labels), 0)
+    }

@@ -36,7 +36,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture
 async def provider(upstream: Upstream, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     """Return a provider as the host builds it, with an id of the test's own."""
-    (spec,) = [s for s in _provider_specs() if s.provider_type == "remote::vllm"]
+    (spec,) = [s for s in provider_specs() if s.provider_type == "remote::vllm"]
     config_class = getattr(_adapter, spec.config_class.rpartition(".")[2])
     config = config_class(base_url=upstream.base_url, api_token=PROVIDER_KEY, extra_headers={"on_blocked": "reject"})
     built = await _adapter.get_adapter_impl(config, {})
@@ -46,7 +46,8 @@ async def provider(upstream: Upstream, request: pytest.FixtureRequest) -> AsyncI
     await built.shutdown()
 
 
-def _provider_specs() -> list[Any]:
+def provider_specs() -> list[Any]:
+    """Return what a host loads for `module: extra_headers.forwarding`."""
     module: Any = importlib.import_module("extra_headers.forwarding.provider")
     specs: list[Any] = module.get_provider_spec()
     return specs
