@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError
-from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
+from extra_headers.forwarding.envelope import JSON_WHITE_SPACE, RepeatedKeys, decode_object
 from extra_headers.forwarding.names import is_token
 from extra_headers.telemetry.spans import enter_request
 
@@ -137,7 +137,7 @@ class ProviderDataMiddleware:
             enter_request([self._header])
         if len(lines) > 1 or len(lines[0]) > self._max_bytes:
             return _ProviderData(True, None)
-        text = lines[0].decode("latin-1").strip()
+        text = lines[0].decode("latin-1").strip(JSON_WHITE_SPACE)
         if text in ("", "null"):
             return _ProviderData(False, None)
         decoded = decode_object(text)

@@ -8,6 +8,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
+JSON_WHITE_SPACE = " \t\n\r"
+"""RFC 8259 section 2: less than `str.strip` takes away by itself."""
+
 
 class RepeatedKeys(dict[str, object]):
     """A decoded JSON object that has equal keys. As a dict, the last one wins; `pairs` holds every one."""

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError
-from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
+from extra_headers.forwarding.envelope import JSON_WHITE_SPACE, RepeatedKeys, decode_object
 from extra_headers.telemetry.spans import Caller, enter_request
 
 _PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
@@ -125,7 +125,7 @@ def _noting_decoder(
     def parse_request_provider_data(headers: Mapping[str, str]) -> dict[str, Any] | None:
         # The two spellings that the hosts look for, in their order.
         text = headers.get(header) or headers.get(header.lower())
-        if not text or text.strip() == "null":
+        if not text or text.strip(JSON_WHITE_SPACE) == "null":
             return decode(headers)
         enter_request()
         kept = decode_object(text)

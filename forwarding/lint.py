@@ -41,7 +41,7 @@ def parse_pattern(entry: str) -> str:
             f"{entry!a} can never match: it is not a header name; write ASCII letters, digits and '-', "
             "with at most one `*` at the end (no spaces, colons or regular expressions)"
         )
-    return fold(entry)
+    return fold(stem) + entry[len(stem) :]
 
 
 def parse_unblock(entry: str) -> str:

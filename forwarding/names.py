@@ -4,10 +4,13 @@ Pure functions over strings; nothing here knows a policy, a host or telemetry.
 """
 
 import re
+import string
 from collections.abc import Iterator
 
 # RFC 9110 section 5.6.2: token = 1*tchar. `re.ASCII` is not needed: the class lists its characters.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+_FOLDED = str.maketrans(string.ascii_uppercase + "!#$%&'*+.^_`|~", string.ascii_lowercase + "-" * 14)
 
 
 def is_token(name: str) -> bool:
@@ -16,14 +19,15 @@ def is_token(name: str) -> bool:
 
 
 def fold(name: str) -> str:
-    r"""Return the form in which field names are compared: lower case, `_` as `-`.
+    """Return the form in which field names are compared: lower case, all but letters and digits as `-`.
 
-    Field names are case-insensitive (RFC 9110 section 5.1). CGI and WSGI servers cannot tell `X_Forwarded_For` from
-    `X-Forwarded-For` (RFC 3875 section 4.1.18), so the two must be treated alike.
+    Field names are case-insensitive (RFC 9110 section 5.1). Behind a server that makes variables of them (RFC 3875
+    section 4.1.18), `X_Forwarded_For` is `X-Forwarded-For`; behind some, such as lighttpd and Apache httpd 2.2, so is
+    `X.Forwarded+For`. What one such server may take for the other is treated alike.
 
-    Call it on tokens only: outside ASCII, lower-casing invents names (`"\u212aeep-alive".lower()` is `keep-alive`).
+    Characters outside ASCII stay as they are: `str.lower` would make `keep-alive` of a name with a Kelvin sign.
     """
-    return name.lower().replace("_", "-")
+    return name.translate(_FOLDED)
 
 
 def is_prefix(pattern: str) -> bool:

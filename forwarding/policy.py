@@ -52,7 +52,8 @@ class Limits(BaseModel, frozen=True):
 class Policy(BaseModel, frozen=True):
     """Which extra headers of a caller reach a provider, and what happens to a request with others.
 
-    A pattern is a field name, or the start of one with a trailing `*`; case does not matter and `_` equals `-`.
+    A pattern is a field name, or the start of one with a trailing `*`; case does not matter, and all but
+    letters and digits is read as `-`.
 
     Raises:
         pydantic.ValidationError: an entry is wrong; `parse_policy` turns it into a `PolicyError` for people.

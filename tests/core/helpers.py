@@ -27,12 +27,13 @@ def reason(name: object, value: object = "v", policy: Policy = DEFAULT, outbound
 
 
 def spellings(folded: str) -> list[str]:
-    """Return the ways in which one field name can be written: case, and `_` for `-`, all, some and none."""
+    """Return ways in which one field name can be written: case, and others for `-`, all, some and none."""
     underscored = folded.replace("-", "_")
     every_other = "".join(c.upper() if i % 2 else c for i, c in enumerate(folded))
     first_underscored = folded.replace("-", "_", 1)
     last_underscored = "_".join(folded.rsplit("-", 1))
-    forms = [folded, underscored, every_other, first_underscored, last_underscored]
+    others = [folded.replace("-", other) for other in ".!"]
+    forms = [folded, underscored, every_other, first_underscored, last_underscored, *others]
     return sorted({spelling for form in forms for spelling in (form, form.upper(), form.title(), form.swapcase())})
 
 

@@ -87,26 +87,27 @@ class TestFold:
             ("X-Forwarded-For", "x-forwarded-for"),
             ("X_FORWARDED_FOR", "x-forwarded-for"),
             ("x_Forwarded-for", "x-forwarded-for"),
+            ("X.Forwarded+For", "x-forwarded-for"),
             ("__", "--"),
-            ("X-Tenant_*", "x-tenant-*"),
-            ("a.b~c", "a.b~c"),
+            ("X-Tenant_*", "x-tenant--"),
         ],
     )
-    def test_case_and_underscores_make_no_difference(self, name: str, folded: str) -> None:
-        """Lower case, `_` as `-`, every other character as it is."""
+    def test_only_letters_in_any_case_and_digits_make_a_difference(self, name: str, folded: str) -> None:
+        """Lower case, and every other character as `-`."""
         assert fold(name) == folded
 
-    def test_folding_a_token_keeps_its_length_and_is_done_once(self) -> None:
+    def test_every_tchar(self) -> None:
         """A folded name is a token of the same length, and folding it again changes nothing."""
         folded = fold(TCHAR)
+        assert set(folded) == {"-", *string.digits, *string.ascii_lowercase}
         assert is_token(folded)
         assert len(folded) == len(TCHAR)
         assert fold(folded) == folded
 
-    def test_why_only_tokens_are_folded(self) -> None:
-        """Lower-casing maps the Kelvin sign onto an ASCII k: a name that was not blocked would become one that is."""
-        assert fold("\u212aeep-alive") == "keep-alive"
-        assert not is_token("\u212aeep-alive")
+    def test_no_look_alike_is_folded_into_ascii(self) -> None:
+        """`str.lower` makes a k of the Kelvin sign; here every character outside ASCII stays what it is."""
+        others = "".join(map(chr, range(0x80, 0x110000)))
+        assert fold(others) == others
 
 
 class TestPatterns:
