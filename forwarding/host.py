@@ -80,10 +80,10 @@ class Host:
         decoded, value = provider_data.get(_DECODED_KEY), provider_data.get(key)
         if not isinstance(decoded, _Decoded):
             decoded = _WELL_FORMED
-        if value is None or value == {}:
-            return decoded if decoded.malformed else None
         if (repeated := decoded.repeated) is not None and key in repeated.repeated and repeated[key] == value:
             return decoded
+        if value is None or value == {}:
+            return decoded if decoded.malformed else None
         kept = decoded.fields.get(key)
         return kept if kept == value else value
 

@@ -20,15 +20,15 @@ DESIGN = {
     Reason.CREDENTIAL: (
         "authorization, proxy-authorization, proxy-authenticate, www-authenticate, x-api-key, api-key, apikey, "
         "x-apikey, x-api-token, x-goog-api-key, x-goog-iam-*, x-serverless-authorization, cookie, cookie2, "
-        "set-cookie, ocp-apim-subscription-key, x-amz-*, x-authorization, x-auth, x-auth-*, x-access-token, "
-        "access-token, x-id-token, x-service-token, x-subject-token, x-security-token, private-token, job-token, "
+        "set-cookie, ocp-apim-subscription-key, x-amz-*, x-authorization, x-auth-*, x-access-token, "
+        "access-token, x-service-token, x-subject-token, x-security-token, private-token, job-token, "
         "deploy-token, x-vault-*, x-consul-token, x-nomad-token, x-functions-key, x-zumo-auth, x-ms-token-*, "
         "x-ms-authorization-auxiliary, x-acs-*, x-tc-*, opc-obo-token, modal-key, modal-secret, x-rapidapi-*, "
         "dapr-api-token, grpc-metadata-*, signature, signature-input, dpop, cf-access-*"
     ),
     Reason.CLIENT_IDENTITY: (
         "forwarded, via, cdn-loop, client-cert*, x-forwarded-*, x-forwarded, forwarded-for, x-originating-*, "
-        "x-real-ip, x-client-ip, client-ip, x-true-client-ip, x-custom-ip-authorization, wl-proxy-*, x-proxyuser-*, "
+        "x-real-ip, x-client-ip, client-ip, x-custom-ip-authorization, wl-proxy-*, x-proxyuser-*, "
         "x-cluster-client-ip, cf-connecting-ip, cf-*, true-client-ip, x-amzn-*, x-azure-*, x-fastly-*, fastly-*, "
         "x-akamai-*, fly-*, x-nf-*, x-appengine-*, x-arr-*, x-vercel-*, x-cloud-trace-context, "
         "x-ms-client-principal*, x-goog-authenticated-user-*, x-goog-iap-jwt-assertion, x-endpoint-api-*, "

@@ -14,7 +14,6 @@ from extra_headers.forwarding import (
 )
 from extra_headers.forwarding.decisions import CORE_REASONS, EXPLANATIONS, REASONS
 from tests.core.helpers import DEFAULT, KIND_OF
-from tests.core.test_names import NOT_TOKENS
 
 REJECT_BLOCKED = Policy(on_blocked="reject")
 SECRET = "value-of-a-secret-0123456789"
@@ -90,7 +89,9 @@ class TestMessage:
         )
         assert SECRET not in text
 
-    @pytest.mark.parametrize("name", NOT_TOKENS.values(), ids=NOT_TOKENS)
+    @pytest.mark.parametrize(
+        "name", ["", "a b", "X-A\r\nX-B", "X\x1b[2J", "Host\u2028", "\u212aeep-alive", "\ud800"], ids=ascii
+    )
     def test_does_not_repeat_a_name_that_is_none(self, name: str) -> None:
         """It may hold a line break, an escape or a secret; its length is enough to find it."""
         text = message({f"{name} {SECRET}": "v"}, DEFAULT)

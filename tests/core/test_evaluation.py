@@ -14,7 +14,6 @@ from extra_headers.forwarding.envelope import decode_object
 from extra_headers.forwarding.evaluation import malformed_envelope
 from extra_headers.forwarding.matching import _Patterns, name_verdicts
 from tests.core.helpers import DEFAULT, DROP, KIND_OF, is_forwarded, reason, reasons
-from tests.core.test_names import NOT_TOKENS
 
 
 def many(count: int) -> dict[str, object]:
@@ -206,78 +205,8 @@ class TestOrderOfChecks:
         ]
 
 
-# Every reason that `evaluate` can give, with the least input that gives it.
-EVERY_REASON: dict[Reason, object] = {
-    Reason.ALLOWED: {"X-A": "1"},
-    Reason.FRAMING: {"Host": "1"},
-    Reason.CREDENTIAL: {"Authorization": "1"},
-    Reason.CLIENT_IDENTITY: {"X-Forwarded-For": "1"},
-    Reason.ROUTING: {"X-Original-URL": "1"},
-    Reason.ACCOUNT: {"OpenAI-Project": "1"},
-    Reason.SDK: {"User-Agent": "1"},
-    Reason.GATEWAY: {"X-OGX-Provider-Data": "1"},
-    Reason.TRACE_CONTEXT: {"traceparent": "1"},
-    Reason.BROWSER: {"Origin": "1"},
-    Reason.OPERATOR: {"X-Op": "1"},
-    Reason.OVERRIDE: {"X-Own": "1"},
-    Reason.NOT_ALLOWED: {"Y-A": "1"},
-    Reason.ENVELOPE: [],
-    Reason.TYPE: {"X-A": None},
-    Reason.NAME: {"": "1"},
-    Reason.VALUE: {"X-A": "\n"},
-    Reason.DUPLICATE: {"X-A": "1", "x_a": "1"},
-    Reason.TOO_MANY: many(33),
-    Reason.TOO_LARGE: {"X-A": "1" * 4097},
-}
-
-
-@pytest.mark.parametrize("expected", Reason)
-def test_every_reason_can_be_given(expected: Reason) -> None:
-    """The closed set holds nothing that no input leads to."""
-    policy = Policy(allow=("x-*",), block=("x-op",))
-    assert set(reasons(EVERY_REASON[expected], policy, {"X-Own"})) == {expected}
-
-
 class TestLimits:
-    """Each limit at its edge: the limit itself passes, one more does not."""
-
-    @pytest.mark.parametrize(("count", "expected"), [(31, Reason.ALLOWED), (32, Reason.ALLOWED), (33, Reason.TOO_MANY)])
-    def test_max_headers(self, count: int, expected: Reason) -> None:
-        """Beyond the number, every header is malformed: none is more welcome than another."""
-        assert reasons(many(count)) == [expected] * count
-
-    def test_max_headers_counts_what_would_be_blocked(self) -> None:
-        """Otherwise the order of headers would decide which are too many."""
-        assert set(reasons(many(32) | {"Host": "1"})) == {Reason.TOO_MANY}
-
-    def test_max_headers_counts_equal_json_keys_each(self) -> None:
-        """A thousand times the same key is a thousand headers."""
-        text = "{" + ",".join(['"X-A": "1"'] * 33) + "}"
-        assert reasons(decode_object(text)) == [Reason.TOO_MANY] * 33
-
-    @pytest.mark.parametrize(
-        ("length", "expected"), [(127, Reason.ALLOWED), (128, Reason.ALLOWED), (129, Reason.TOO_LARGE)]
-    )
-    def test_max_name_bytes(self, length: int, expected: Reason) -> None:
-        """A name beyond the limit is not shown, only its length."""
-        (decision,) = evaluate({"x" * length: "1"}, DROP).decisions
-        assert decision.reason is expected
-        assert decision.name_length == length
-        assert decision.name == ("x" * length if expected is Reason.ALLOWED else None)
-
-    @pytest.mark.parametrize("length", [127, 128])
-    def test_a_name_within_the_limit_may_be_blocked_by_its_prefix(self, length: int) -> None:
-        """Length is no way around the blocklist."""
-        assert reason("X-Forwarded-".ljust(length, "a")) is Reason.CLIENT_IDENTITY
-
-    @pytest.mark.parametrize(
-        ("length", "expected"), [(4095, Reason.ALLOWED), (4096, Reason.ALLOWED), (4097, Reason.TOO_LARGE)]
-    )
-    def test_max_value_bytes(self, length: int, expected: Reason) -> None:
-        """A value is never cut short."""
-        evaluation = evaluate({"X-A": "1" * length}, DROP)
-        assert [d.reason for d in evaluation.decisions] == [expected]
-        assert dict(evaluation.forwarded) == ({"X-A": "1" * length} if expected is Reason.ALLOWED else {})
+    """What counts towards the limits; the attack corpus has each at its edge."""
 
     @pytest.mark.parametrize(
         ("length", "expected"), [(13, Reason.ALLOWED), (14, Reason.ALLOWED), (15, Reason.TOO_LARGE)]
@@ -310,54 +239,6 @@ class TestLimits:
 
 class TestDuplicates:
     """Names equal after folding: all of them malformed, since nobody knows which one the provider would take."""
-
-    @pytest.mark.parametrize(
-        ("first", "second"),
-        [("X-Tenant", "x-tenant"), ("X-Tenant", "X_Tenant"), ("x_tenant", "X-TENANT"), ("X_a-b", "x-A_B")],
-    )
-    def test_names_equal_after_folding(self, first: str, second: str) -> None:
-        """Both, in either order, and the rest is not touched."""
-        expected = [Reason.DUPLICATE, Reason.ALLOWED, Reason.DUPLICATE]
-        assert reasons({first: "1", "X-Other": "2", second: "3"}) == expected
-        assert reasons({second: "1", "X-Other": "2", first: "1"}) == expected
-
-    def test_three_of_a_kind(self) -> None:
-        """Not only the pair that is seen first."""
-        assert reasons({"X-A": "1", "x-a": "2", "X_A": "3"}) == [Reason.DUPLICATE] * 3
-
-    def test_two_pairs(self) -> None:
-        """Each pair by itself; what stands alone passes."""
-        found = reasons({"X-A": "1", "X-B": "2", "x-a": "3", "x-b": "4", "X-C": "5"})
-        assert found == [Reason.DUPLICATE] * 4 + [Reason.ALLOWED]
-
-    def test_equal_values_make_no_difference(self) -> None:
-        """The evaluation does not guess that the caller meant one header."""
-        assert reasons({"X-A": "1", "x-a": "1"}) == [Reason.DUPLICATE] * 2
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            '{"X-A": "1", "X-A": "2"}',
-            '{"X-A": "1", "X-A": "1"}',
-            '{"X-A": "1", "X\\u002dA": "2"}',
-            '{"X-A": "1", "x_a": "2"}',
-        ],
-    )
-    def test_equal_json_keys(self, text: str) -> None:
-        """A decoder would keep the last; a proxy in front may have judged the first."""
-        evaluation = evaluate(decode_object(text), DROP)
-        assert [d.reason for d in evaluation.decisions] == [Reason.DUPLICATE] * 2
-        assert dict(evaluation.forwarded) == {}
-
-    def test_three_equal_json_keys_and_a_fourth_by_folding(self) -> None:
-        """One decision for each key that the caller wrote."""
-        headers = decode_object('{"X-A": "1", "X-A": "2", "X-B": "3", "X-A": "4", "x_a": "5"}')
-        found = reasons(headers)
-        assert found == [Reason.DUPLICATE] * 2 + [Reason.ALLOWED] + [Reason.DUPLICATE] * 2
-
-    def test_an_equal_json_key_cannot_hide_a_type(self) -> None:
-        """The value that a decoder would have dropped is looked at too."""
-        assert reasons(decode_object('{"X-A": 1, "X-A": "2"}')) == [Reason.TYPE, Reason.DUPLICATE]
 
     def test_hiding_a_blocked_name_behind_a_duplicate_rejects_the_request(self) -> None:
         """The default policy rejects it: nothing of either is sent."""
@@ -420,17 +301,6 @@ class TestType:
         assert reason("x-after") is Reason.ALLOWED
 
 
-@pytest.mark.parametrize("name", NOT_TOKENS.values(), ids=NOT_TOKENS)
-def test_a_name_that_is_no_token_is_malformed_and_never_shown(name: str) -> None:
-    """Not repaired, not forwarded, not echoed: only its length is kept."""
-    evaluation = evaluate({name: "v", "X-Good": "v"}, DROP)
-    decision, good = evaluation.decisions
-    assert (decision.decision, decision.reason) == (DecisionKind.MALFORMED, Reason.NAME)
-    assert (decision.name, decision.rule, decision.name_length) == (None, None, len(name))
-    assert good.reason is Reason.ALLOWED
-    assert list(evaluation.forwarded) == ["X-Good"]
-
-
 GOOD_VALUES = {
     "empty": "",
     "one character": "v",
@@ -446,47 +316,6 @@ GOOD_VALUES = {
     "JSON": '{"a": [1, 2]}',
 }
 
-BAD_VALUES = {
-    "a space": " ",
-    "a tab": "\t",
-    "a leading space": " v",
-    "a trailing space": "v ",
-    "a leading tab": "\tv",
-    "a trailing tab": "v\t",
-    "a line feed": "\n",
-    "a trailing line feed": "v\n",
-    "CRLF and another header": "v\r\nAuthorization: Bearer evil",
-    "CRLFCRLF and a body": "v\r\n\r\nGET / HTTP/1.1",
-    "a line feed and another header": "v\nX-B: 1",
-    "a carriage return": "v\rX-B: 1",
-    "an obs-fold with a space": "v\r\n w",
-    "an obs-fold with a tab": "v\r\n\tw",
-    "NUL": "v\x00w",
-    "a trailing NUL": "v\x00",
-    "DEL": "v\x7fw",
-    "escape": "v\x1b[31mw",
-    "bell": "v\x07",
-    "backspace": "v\x08",
-    "vertical tab": "v\x0bw",
-    "form feed": "v\x0cw",
-    "a unit separator": "v\x1fw",
-    "a C1 control": "v\x80w",
-    "a next-line control": "v\x85w",
-    "a no-break space": "v\xa0",
-    "Latin-1": "caf\xe9",
-    "a character whose low byte is LF": "v\u010aX-B: 1",
-    "a character whose low bytes are CR and LF": "v\u0d0aX-B",
-    "fullwidth letters": "\uff36",
-    "the Kelvin sign": "\u212a",
-    "a line separator": "v\u2028w",
-    "a paragraph separator": "v\u2029w",
-    "a zero-width space": "v\u200bw",
-    "a byte order mark": "\ufeffv",
-    "an emoji": "\U0001f511",
-    "a lone surrogate": "v\ud800",
-    "a lone low surrogate": "\udc0a",
-}
-
 
 class TestValue:
     """RFC 9110 section 5.5 without obs-text: printable ASCII, tab inside, nothing at the edges."""
@@ -495,13 +324,6 @@ class TestValue:
     def test_a_good_value_is_forwarded_as_it_is(self, value: str) -> None:
         """Character for character."""
         assert dict(evaluate({"X-A": value}, DEFAULT).forwarded) == {"X-A": value}
-
-    @pytest.mark.parametrize("value", BAD_VALUES.values(), ids=BAD_VALUES)
-    def test_a_bad_value_is_malformed_and_never_repaired(self, value: str) -> None:
-        """Not stripped, not replaced, not cut."""
-        evaluation = evaluate({"X-A": value, "X-B": "v"}, DROP)
-        assert [d.reason for d in evaluation.decisions] == [Reason.VALUE, Reason.ALLOWED]
-        assert dict(evaluation.forwarded) == {"X-B": "v"}
 
     def test_every_character(self) -> None:
         """Inside a value: tab and 0x20 to 0x7E, of all that Unicode and its surrogates offer."""

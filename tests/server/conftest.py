@@ -33,7 +33,6 @@ def providers(base_url: str) -> list[dict[str, Any]]:
         vllm("network", True, network=network),
         vllm("allowing", allow),
         vllm("unblocking", {"unblock": ["openai-organization", "x-real-ip"]}),
-        vllm("small", {"limits": {"max_headers": 2, "max_value_bytes": 16, "max_total_bytes": 40}}),
         openai,
     ]
 

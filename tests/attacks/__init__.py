@@ -1,0 +1,1 @@
+"""Attacks as data, and the tests that run them."""
