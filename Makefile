@@ -77,5 +77,9 @@ pictures: install ## draw docs/images from a live Prometheus with Grafana's own 
 	@tests/dashboards/install-tools.sh pictures
 	@$(PYTHON) -m tests.dashboards.pictures $(ARGS)
 
+.PHONY: fuzz
+fuzz: install ## look for inputs that break a law, from where the last run ended (ARGS=-max_total_time=3600)
+	@$(PYTHON) -m tests.fuzz .fuzz -max_total_time=60 $(ARGS)
+
 bench: install ## what it costs, side by side with what OGX does itself
 	@$(PYTHON) -m benchmarks.cost_of_a_request

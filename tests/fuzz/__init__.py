@@ -1,0 +1,1 @@
+"""A coverage-guided fuzz target over the envelope and the policy."""
