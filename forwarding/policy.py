@@ -137,7 +137,8 @@ def _finding(error: Any) -> str:
     """One line for one pydantic error: where, what, and what would be right."""
     location = ""
     for part in error["loc"]:
-        location += f"[{part}]" if isinstance(part, int) else f".{part}" if location else str(part)
+        key = part if isinstance(part, int) or (part.isascii() and part.isprintable()) else ascii(part)
+        location += f"[{key}]" if isinstance(part, int) else f".{key}" if location else key
     message = str(error["msg"]).removeprefix("Value error, ")
     match error["type"]:
         case "extra_forbidden" | "invalid_key":

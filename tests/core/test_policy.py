@@ -69,6 +69,9 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
     # unknown keys
     "an unknown key": ({"blocked": ["x-a"]}, ["blocked: unknown setting", "enabled, field, allow, block, unblock"]),
     "a key in upper case": ({"Allow": ["x-a"]}, ["Allow: unknown setting", "known are", "allow"]),
+    "an unknown key with a line break": ({"a\nb": 1}, ["'a\\nb': unknown setting"]),
+    "an unknown key with a control character": ({"\x7fx": 1}, ["'\\x7fx': unknown setting"]),
+    "an unknown limit in other letters": ({"limits": {"m\u00e5x": 1}}, ["limits.'m\\xe5x': unknown setting"]),
     "an unknown limit": (
         {"limits": {"max_count": 1}},
         ["limits.max_count: unknown setting", "max_headers, max_name_bytes, max_value_bytes, max_total_bytes"],

@@ -16,6 +16,8 @@ _SETTINGS: tuple[object, ...] = (
     {"allow": ["*", "a b", 5, None], "block": "x", "unblock": ["host", "x-*"], "limits": 1, "unknown": {}},
     {"allow": ["x-a", "X_A", "cookie"], "block": ["x-b-*", "x-b-1", "host"], "unblock": ["via"]},
     [1, "true", None],
+    # Found: keys were shown as they stand.
+    {"\x7fon_malformed": "drop", "a\nb": 1, "limits": {"\u2028": 1}},
 )
 _WORDS = ('"', "{", "}", ":", ",", "\\\\u0041", "\\x0a", '"vllm_extra_headers":', "\\xe2\\x84\\xaa", "NaN", "null")
 
