@@ -1,8 +1,8 @@
 """Fuzz until the first fault: `python -m tests.fuzz FOLDER [option of libFuzzer ...]`, such as `-max_total_time=60`.
 
 The folder keeps what was found to reach new code, so that the next run starts there, and the input of a fault, as
-`crash-*`. `python -m tests.fuzz FOLDER FOLDER/crash-...` runs that input again. Where there is no atheris for this
-platform, the seeds alone are run.
+`crash-*`. `python -m tests.fuzz FOLDER FOLDER/crash-...` runs that input again. What a fault taught belongs into the
+attack corpus, or among the settings in `seeds`. Where there is no atheris for this platform, the seeds alone are run.
 """
 
 import importlib.util

@@ -13,7 +13,7 @@ from tests.attacks.corpus import CASES
 from tests.fuzz.seeds import seeds
 from tests.fuzz.target import check
 
-_RUNS = 3000
+_RUNS = 2000
 
 
 def test_a_bounded_run_finds_nothing(tmp_path: Path) -> None:
