@@ -71,7 +71,8 @@ def attacked(directory: Path, cases: dict[str, list[Case]]) -> Iterator[Stack]:
             entry = inference_provider(provider, base_url, dict(first.policy) or True, **settings)
             config["providers"]["inference"].append(entry)
 
-    with running(directory, {"COLUMNS": _COLUMNS}, change=configure) as stack:
+    # With dozens of providers; on a busy machine it takes minutes.
+    with running(directory, {"COLUMNS": _COLUMNS}, change=configure, timeout=300) as stack:
         yield stack
 
 

@@ -21,6 +21,7 @@ def running(
     *,
     auto_instrumented: bool = False,
     change: Callable[[dict[str, Any]], None] = lambda _: None,
+    timeout: float = 90,
 ) -> Iterator[Stack]:
     """Run a server with the providers `on`, `reject_both` and `drop_both`.
 
@@ -29,6 +30,7 @@ def running(
         environment: added to the process's own; a metrics port is set where it names none.
         auto_instrumented: start it under `opentelemetry-instrument`.
         change: changes the run config.
+        timeout: seconds until a start counts as failed.
 
     """
     command = ogx_command()
@@ -52,7 +54,9 @@ def running(
         ]
         config = run_config(providers, directory, free_port())
         change(config)
-        server = cleanup.enter_context(OgxServer(config, directory, environment=given, command=command))
+        server = cleanup.enter_context(
+            OgxServer(config, directory, environment=given, command=command, timeout=timeout)
+        )
         # The host closes connections after errors of the provider.
         limits = httpx.Limits(max_keepalive_connections=0)
         client = cleanup.enter_context(httpx.Client(timeout=60, limits=limits))
