@@ -115,6 +115,27 @@ class Outcome(StrEnum):
     """Nothing is sent to the provider."""
 
 
+class ServerSetResult(StrEnum):
+    """What becomes of a header that the server sets from the authenticated caller. A closed set: a label's values."""
+
+    __hash__ = str.__hash__
+
+    SENT = "sent"
+    OMITTED = "omitted"
+    """The caller has no such value, and the request goes on without the header."""
+    REJECTED = "rejected"
+    """The caller has no such value, and nothing is sent to the provider."""
+
+
+class MissingReason(StrEnum):
+    """Why a header cannot be set for a caller."""
+
+    ABSENT = "absent"
+    """The host authenticated nobody, or somebody without the value that the header is made of."""
+    UNUSABLE = "unusable"
+    """The value is not printable ASCII, has white space at an edge, or is longer than `limits.max_value_bytes`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What happens to one header, and why."""
@@ -141,6 +162,13 @@ class MalformedHeadersError(ValueError):
     """A header is malformed and the policy says `on_malformed: reject`."""
 
     status_code = 400
+    """What an HTTP server answers."""
+
+
+class MissingIdentityError(PermissionError):
+    """A header that the server sets cannot be set for this caller, and the policy says `on_missing: reject`."""
+
+    status_code = 403
     """What an HTTP server answers."""
 
 
@@ -188,6 +216,44 @@ class Evaluation:
         more = f"; and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
         error = MalformedHeadersError if self.rejected_for is DecisionKind.MALFORMED else BlockedHeadersError
         return error(f"{subject} rejected, nothing was sent to the provider: {listed}{more}")
+
+
+@dataclass(frozen=True, slots=True)
+class MissingHeader:
+    """A header that the server cannot set for a caller."""
+
+    name: str
+    """As the policy spells it."""
+    reason: MissingReason
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSet:
+    """The headers that the server sets on one request, from the caller whom the host authenticated."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    """Those to send. Empty where the request is rejected. Not shown in `repr`."""
+    names: tuple[str, ...]
+    """Of all that the policy sets."""
+    missing: tuple[MissingHeader, ...] = ()
+    """Those that cannot be set."""
+    rejected: bool = False
+    """Whether the policy rejects the request for the missing ones."""
+
+    def results(self) -> dict[str, ServerSetResult]:
+        """Return what becomes of each header; of a rejected request, of those only that are missing."""
+        kind = ServerSetResult.REJECTED if self.rejected else ServerSetResult.OMITTED
+        return {**dict.fromkeys(self.headers, ServerSetResult.SENT), **{m.name: kind for m in self.missing}}
+
+    def rejection(self, provider: str) -> MissingIdentityError | None:
+        """Return the error of a rejected request, which names each missing header; None where the request goes on."""
+        if not self.rejected:
+            return None
+        listed = ", ".join(f"{m.name} ({m.reason.value})" for m in self.missing)
+        return MissingIdentityError(
+            f"provider {provider!r} needs headers that the server cannot set for this caller, and nothing was sent to "
+            f"it: {listed}"
+        )
 
 
 def _describe(decision: Decision) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation, Reason
 from extra_headers.forwarding.envelope import RepeatedKeys
 from extra_headers.forwarding.matching import name_verdicts
+from extra_headers.forwarding.names import is_field_value
 from extra_headers.forwarding.policy import Policy
 
 _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
@@ -17,8 +18,8 @@ _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED,
 def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozenset()) -> Evaluation:
     """Decide each of a caller's extra headers; the first check that applies decides.
 
-    The order: envelope, type, count, name, duplicate, core blocklist, operator's block list, override, allow list,
-    value, total size. The order of the headers has no influence.
+    The order: envelope, type, count, name, duplicate, headers that the server sets, core blocklist, operator's block
+    list, override, allow list, value, total size. The order of the headers has no influence.
 
     Args:
         headers: the extra headers as decoded from JSON; anything but a mapping is a malformed envelope.
@@ -81,7 +82,7 @@ def _decide_each(
         elif decision.decision is _FORWARDED:
             if len(value) > max_value:
                 fault = Reason.TOO_LARGE
-            elif not _is_field_value(value):
+            elif not is_field_value(value):
                 fault = Reason.VALUE
             else:
                 forwarded[name] = value
@@ -101,11 +102,3 @@ def _repeated(names: Collection[str | None]) -> Collection[str | None]:
 
 def _malformed(decision: Decision, reason: Reason) -> Decision:
     return Decision(decision.name, _MALFORMED, reason, None, decision.name_length)
-
-
-def _is_field_value(value: str) -> bool:
-    """Whether a value may be sent: RFC 9110 section 5.5 without obs-text, so that one character is one byte."""
-    # For ASCII, printable means 0x20 to 0x7E. Beside tab, that leaves space for `strip` to find at the edges.
-    return (
-        value.isascii() and (value.isprintable() or value.replace("\t", " ").isprintable()) and value.strip() == value
-    )

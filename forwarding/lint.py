@@ -62,6 +62,48 @@ def parse_unblock(entry: str) -> str:
     return folded
 
 
+def parse_set_name(entry: str) -> str:
+    """Return an entry's name in `set`, as spelled: so it is sent.
+
+    Raises:
+        ValueError: it is not a field name, or one that no setting may touch.
+
+    """
+    if "*" in entry or not is_token(entry):
+        raise ValueError(f"{entry!a} is not one header name; write ASCII letters, digits and '-'")
+    rule = core_rule(fold(entry))
+    if rule is not None and rule.reason in NEVER_UNBLOCKED:
+        raise ValueError(f"{entry!a} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
+    return entry
+
+
+def lint_set(names: Sequence[str]) -> list[str]:
+    """Return which names in `set` are one and the same to the provider."""
+    first = {fold(name): name for name in reversed(names)}
+    return [
+        f"set: {name!r} and {first[fold(name)]!r} are the same header; remove one"
+        for name in names
+        if first[fold(name)] != name
+    ]
+
+
+def lint_lists_beside_set(
+    names: Sequence[str], allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
+) -> list[str]:
+    """Return the folded entries that speak of a header that the server sets, which no caller can send anyway."""
+    server_set = {fold(name) for name in names}
+    return [
+        f"{field}[{i}] {entry!r} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
+        for field, entries, effect in (
+            ("allow", allow or (), "can never match"),
+            ("block", block, "has no effect"),
+            ("unblock", unblock, "has no effect"),
+        )
+        for i, entry in enumerate(entries)
+        if entry in server_set
+    ]
+
+
 def lint_lists(
     allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str], max_name_bytes: int
 ) -> list[str]:

@@ -57,6 +57,7 @@ class NameVerdicts(dict[object, NameVerdict]):
         self._max_name_bytes = policy.limits.max_name_bytes
         self._unblocked = frozenset(policy.unblock)
         self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
+        self._server_set = frozenset(fold(name) for name in policy.set)
         self._carried = frozenset(fold(name) for name in outbound)
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
 
@@ -80,7 +81,9 @@ class NameVerdicts(dict[object, NameVerdict]):
         return NameVerdict(folded, Decision(name, kind, reason, rule, len(name)))
 
     def _decide(self, folded: str) -> tuple[str | None, Reason]:
-        """Apply core blocklist, operator's block list, override and allow list, in this order."""
+        """Apply server-set names, core blocklist, operator's block list, override and allow list, in this order."""
+        if folded in self._server_set:
+            return folded, Reason.OVERRIDE
         if folded not in self._unblocked and (core := _CORE.find(folded)):
             return core
         if blocked := self._operator.find(folded):

@@ -1,4 +1,4 @@
-"""Header field names: the RFC 9110 grammar, folding for comparison, and the patterns of a policy.
+"""Header fields: the RFC 9110 grammar of names and values, folding for comparison, and the patterns of a policy.
 
 Pure functions over strings; nothing here knows a policy, a host or telemetry.
 """
@@ -16,6 +16,14 @@ _FOLDED = str.maketrans(string.ascii_uppercase + "!#$%&'*+.^_`|~", string.ascii_
 def is_token(name: str) -> bool:
     """Whether `name` is an RFC 9110 token, the grammar of a field name. Nothing is trimmed or mapped first."""
     return _TOKEN.fullmatch(name) is not None
+
+
+def is_field_value(value: str) -> bool:
+    """Whether a value may be sent: RFC 9110 section 5.5 without obs-text, so that one character is one byte."""
+    # For ASCII, printable means 0x20 to 0x7E. Beside tab, that leaves space for `strip` to find at the edges.
+    return (
+        value.isascii() and (value.isprintable() or value.replace("\t", " ").isprintable()) and value.strip() == value
+    )
 
 
 def fold(name: str) -> str:

@@ -45,6 +45,9 @@ class TestDefaults:
             "on_blocked": "drop",
             "on_malformed": "reject",
             "limits": {"max_headers": 32, "max_name_bytes": 128, "max_value_bytes": 4096, "max_total_bytes": 16384},
+            "set": {},
+            "on_missing": "reject",
+            "shadow": None,
         }
 
     @pytest.mark.parametrize("setting", [True, {}, {"enabled": True}, {"limits": {}}, MappingProxyType({})], ids=repr)
@@ -306,6 +309,8 @@ USEFUL_SETTINGS: dict[str, dict[str, object]] = {
     "a name as long as any may be": {"allow": ["x" * 128]},
     "a prefix as long as any name may be": {"block": ["x" * 128 + "*"]},
     "another field": {"field": "Tenant2_headers"},
+    "headers that the server sets": {"set": {"X-Tenant-Id": "${user.tenant}"}, "on_missing": "omit"},
+    "a shadow policy": {"shadow": {"allow": ["X_Tenant_*"], "on_blocked": "reject", "limits": {"max_headers": 3}}},
     "everything at once": {
         "enabled": True,
         "field": "vllm_extra_headers",
@@ -405,6 +410,11 @@ CHANGES: dict[str, dict[str, object]] = {
     "limits.max_name_bytes": {"limits": {"max_name_bytes": 129}},
     "limits.max_value_bytes": {"limits": {"max_value_bytes": 4097}},
     "limits.max_total_bytes": {"limits": {"max_total_bytes": 16385}},
+    "set": {"set": {"x-tenant-id": "${user.tenant}"}},
+    "set.another": {"set": {"x-tenant-id": "${user.id}"}},
+    "on_missing": {"on_missing": "omit"},
+    "shadow": {"shadow": {}},
+    "shadow.allow": {"shadow": {"allow": []}},
 }
 
 

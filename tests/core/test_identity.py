@@ -1,0 +1,225 @@
+"""Headers that the server sets: the grammar of their values, what they render to, what an operator gets wrong."""
+
+from typing import Any
+
+import pytest
+
+from extra_headers.forwarding import Policy, PolicyError, Reason
+from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.decisions import MissingHeader, MissingReason, ServerSet, ServerSetResult
+from extra_headers.forwarding.identity import User, parse_template, render
+from extra_headers.forwarding.lint import NEVER_UNBLOCKED
+from extra_headers.forwarding.names import is_prefix
+from extra_headers.forwarding.policy import parse_policy
+from tests.core.helpers import reason, reasons, spellings
+
+ALICE = User("alice", "blue", {"teams": ["ml", "ops"], "a_b-c9": ["x"], "empty": []})
+SUBJECT = "provider 'vllm' (remote::vllm)"
+
+
+def complaint(setting: object) -> str:
+    """Return what the operator is told about a setting that is unusable."""
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(setting, SUBJECT)
+    return str(caught.value)
+
+
+def server_set(setting: dict[str, str], user: User = ALICE, limit: int = 64, *, reject: bool = True) -> ServerSet:
+    """Return what a `set` renders to."""
+    return render(Policy(set=setting).templates, user, limit, reject=reject)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${user.id}", "alice"),
+        ("${user.tenant}", "blue"),
+        ("${user.attributes.teams[0]}", "ml"),
+        ("${user.attributes.teams[1]}", "ops"),
+        ("${user.attributes.a_b-c9[0]}", "x"),
+        ("a ${user.tenant}/${user.id} z", "a blue/alice z"),
+        ("${user.id}${user.id}", "alicealice"),
+        ("no placeholder", "no placeholder"),
+        ("$5 {} $ ${user.id} $", "$5 {} $ alice $"),
+        ("}${user.id}", "}alice"),
+    ],
+)
+def test_a_template_is_text_and_placeholders(text: str, value: str) -> None:
+    """A `$` without a brace and a brace without a `$` are text."""
+    assert parse_template(text).render(ALICE) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["${user.attributes.teams[2]}", "${user.attributes.roles[0]}", "${user.attributes.empty[0]}"]
+)
+def test_an_attribute_that_the_user_has_not_is_absent(text: str) -> None:
+    """Whether the list is missing, empty or shorter."""
+    assert parse_template(f"x-{text}").render(ALICE) is None
+
+
+@pytest.mark.parametrize("text", ["${user.id}", "${user.tenant}", "t-${user.attributes.teams[0]}"])
+@pytest.mark.parametrize("user", [User(), User("", "", {"teams": [""]})], ids=["nobody", "empty"])
+def test_nobody_has_nothing(text: str, user: User) -> None:
+    """Nor does a user whose values are empty: a header is never sent with a part of it missing."""
+    assert parse_template(text).render(user) is None
+
+
+def test_only_strings_in_lists_are_values() -> None:
+    """Whatever a host's auth provider puts there: a string is no list of letters, and nothing is converted."""
+    odd: Any = {"teams": "ml", "roles": [7], "names": {0: "x"}, "none": None}
+    user = User("alice", None, odd)
+    assert [parse_template(f"${{user.attributes.{name}[0]}}").render(user) for name in odd] == [None] * 4
+
+
+WRONG_TEMPLATES = {
+    "${user.name}": "${user.name} is no placeholder; known are ${user.id}, ${user.tenant} and",
+    "${}": "${} is no placeholder",
+    "${ user.id }": "${ user.id } is no placeholder",
+    "${user.id.__class__}": "is no placeholder",
+    "${user.attributes.teams}": "is a list; say which of it, such as ${user.attributes.teams[0]}",
+    "${user.attributes.teams[-1]}": "is no placeholder",
+    "${user.attributes.teams[00]}": "is no placeholder",
+    "${user.attributes.teams[100]}": "is no placeholder",
+    "${user.attributes.[0]}": "is no placeholder",
+    "${user.attributes.a.b[0]}": "is no placeholder",
+    "${user.attributes.teams[0]}${user.ID}": "${user.ID} is no placeholder",
+    "${${user.id}}": "${${user.id} is no placeholder",
+    "${env.TENANT}": "${env.TENANT} is no placeholder",
+    "abc ${user.id": "the '${' at character 5 has no '}'",
+    "": "can never be sent",
+    " ${user.id}": "can never be sent",
+    "${user.id}\t": "can never be sent",
+    "a\r\nb": "can never be sent",
+    "n\u00e4me": "can never be sent",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), WRONG_TEMPLATES.items(), ids=ascii)
+def test_a_wrong_template_is_an_error_at_start_up(text: str, told: str) -> None:
+    """The error says which entry, what is wrong and what would be right."""
+    said = complaint({"set": {"x-a": text}})
+    assert f"  - set.x-a: {told}" in said or ("  - set.x-a: " in said and told in said)
+
+
+def test_the_error_shows_no_text_of_a_template() -> None:
+    """It may be a secret; only what stands in a placeholder is shown, and not without end."""
+    said = complaint(
+        {"set": {"x-a": "sesame ${user.id", "x-b": "sesame \u00e4", "x-c": "sesame ${" + "n" * 5000 + "}"}}
+    )
+    assert "sesame" not in said
+    assert len(said) < 800
+    assert "sesame" not in repr(Policy(set={"x-a": "sesame"}))
+
+
+@pytest.mark.parametrize("name", sorted({r.pattern for r in CORE_BLOCKLIST if not is_prefix(r.pattern)}))
+def test_which_core_names_can_be_set(name: str) -> None:
+    """The operator may state who the client is, but not frame messages, replace credentials or steer a gateway."""
+    (rule,) = [r for r in CORE_BLOCKLIST if r.pattern == name]
+    if rule.reason in NEVER_UNBLOCKED:
+        assert f"set.{name}: '{name}' can never be set ({rule.reason.value}: " in complaint({"set": {name: "v"}})
+    else:
+        assert dict(Policy(set={name: "v"}).set) == {name: "v"}
+
+
+WRONG_SETS: dict[str, tuple[dict[str, Any], str]] = {
+    "no mapping": ({"set": ["x-a"]}, 'set: must be a mapping, such as {x-tenant-id: "${user.tenant}"}'),
+    "no string": ({"set": {"x-a": 5}}, "set.x-a: must be a string"),
+    "no name": ({"set": {"x a": "v"}}, "set.x a: 'x a' is not one header name"),
+    "a pattern": ({"set": {"x-a*": "v"}}, "set.x-a*: 'x-a*' is not one header name"),
+    "in another spelling": ({"set": {"API_Key": "v"}}, "'API_Key' can never be set (credential"),
+    "twice": ({"set": {"x-a": "v", "X_A": "w"}}, "set: 'X_A' and 'x-a' are the same header; remove one"),
+    "allowed": ({"set": {"X_A": "v"}, "allow": ["x-b", "x-a"]}, "allow[1] 'x-a' can never match: `set` sets it"),
+    "blocked": ({"set": {"X_A": "v"}, "block": ["x-a"]}, "block[0] 'x-a' has no effect: `set` sets it"),
+    "lifted": ({"set": {"Via": "v"}, "unblock": ["via"]}, "unblock[0] 'via' has no effect: `set` sets it"),
+    "allowed by the shadow": (
+        {"set": {"x-a": "v"}, "shadow": {"allow": ["X_A"]}},
+        "shadow.allow[0] 'x-a' can never match: `set` sets it",
+    ),
+    "too long": (
+        {"set": {"x-a": "v" * 11 + "${user.id}"}, "limits": {"max_value_bytes": 10}},
+        "limits.max_value_bytes (10): less than the text of 'x-a' in `set` alone; raise it",
+    ),
+    "too long for the shadow": (
+        {"set": {"x-a": "v" * 11}, "shadow": {"limits": {"max_value_bytes": 10}}},
+        "shadow.limits.max_value_bytes (10): less than the text of 'x-a' in `set` alone",
+    ),
+    "on_missing": ({"on_missing": "drop"}, "on_missing: Input should be 'reject' or 'omit'"),
+}
+
+
+@pytest.mark.parametrize(("setting", "told"), WRONG_SETS.values(), ids=WRONG_SETS)
+def test_what_an_operator_can_get_wrong(setting: dict[str, Any], told: str) -> None:
+    """Every contradiction is found when the server starts."""
+    assert told in complaint(setting)
+
+
+@pytest.mark.parametrize("pattern", ["x-a*", "x-*"])
+def test_a_prefix_that_reaches_a_set_name_is_no_contradiction(pattern: str) -> None:
+    """It speaks of other names, too."""
+    assert Policy(set={"x-a": "v"}, allow=(pattern,)).allow == (pattern,)
+    assert Policy(set={"x-a": "v"}, block=(pattern,)).block == (pattern,)
+
+
+class TestTheCallersOwn:
+    """A caller's header of a name that the server sets."""
+
+    @pytest.mark.parametrize("name", spellings("x-tenant-id"))
+    def test_is_an_override_in_any_spelling(self, name: str) -> None:
+        """Whatever the lists say of names like it."""
+        for settings in ({}, {"allow": ("x-tenant-*",)}, {"allow": ()}, {"block": ("x-tenant-*",)}):
+            policy = Policy(set={"X_Tenant-ID": "${user.tenant}"}, **settings)
+            assert reason(name, policy=policy) is Reason.OVERRIDE
+
+    def test_of_the_core_blocklist_is_an_override_too(self) -> None:
+        """A spoof of what the server states is told from a header that nobody may send."""
+        policy = Policy(set={"x-forwarded-user": "${user.id}"})
+        assert reason("X_Forwarded_User", policy=policy) is Reason.OVERRIDE
+        assert reason("X-Forwarded-For", policy=policy) is Reason.CLIENT_IDENTITY
+
+    def test_twice_is_a_duplicate(self) -> None:
+        """The earlier check decides, and rejects by default."""
+        policy = Policy(set={"x-a": "v"})
+        assert reasons({"X-A": "1", "x_a": "2"}, policy) == [Reason.DUPLICATE, Reason.DUPLICATE]
+
+
+class TestRendering:
+    """From templates and a user to headers."""
+
+    def test_names_are_sent_as_spelled(self) -> None:
+        """And in order."""
+        found = server_set({"X-Tenant_Id": "${user.tenant}", "x-user": "${user.id}"})
+        assert list(found.headers.items()) == [("X-Tenant_Id", "blue"), ("x-user", "alice")]
+        assert not found.rejected
+        assert found.rejection("vllm") is None
+
+    @pytest.mark.parametrize(
+        "value", ["\u00e4lice", "a\r\nx-admin: 1", "a\nb", "a\x00", " a", "a\t", "\u212a", "a" * 65, "a\x7f"], ids=ascii
+    )
+    def test_a_value_that_no_header_can_hold_counts_as_missing(self, value: str) -> None:
+        """It is never repaired or cut short, and the reason tells it from one that is not there."""
+        found = server_set({"x-user": "${user.id}"}, User(value))
+        assert found.missing == (MissingHeader("x-user", MissingReason.UNUSABLE),)
+        assert found.headers == {}
+
+    def test_reject_sends_nothing(self) -> None:
+        """Not even the headers that could be set; the error names what is missing and shows no value."""
+        found = server_set({"x-tenant": "${user.tenant}", "x-user": "${user.id}"}, User("alice"))
+        assert (found.rejected, dict(found.headers)) == (True, {})
+        assert found.results() == {"x-tenant": ServerSetResult.REJECTED}
+        error = found.rejection("vllm")
+        assert isinstance(error, PermissionError)
+        assert str(error) == (
+            "provider 'vllm' needs headers that the server cannot set for this caller, and nothing was sent to it: "
+            "x-tenant (absent)"
+        )
+
+    def test_omit_sends_the_rest(self) -> None:
+        """A missing header is not sent, with or without an empty value."""
+        found = server_set({"x-tenant": "${user.tenant}", "x-user": "${user.id}"}, User("alice"), reject=False)
+        assert (found.rejected, dict(found.headers)) == (False, {"x-user": "alice"})
+        assert found.results() == {"x-user": ServerSetResult.SENT, "x-tenant": ServerSetResult.OMITTED}
+        assert found.rejection("vllm") is None
+
+    def test_shows_no_value(self) -> None:
+        """Neither the user nor what was rendered."""
+        assert "alice" not in repr(ALICE) + repr(server_set({"x-user": "${user.id}"}))

@@ -1,0 +1,80 @@
+"""The shadow policy as a setting: what it may hold, how its findings are told, and the policy that it would become."""
+
+from typing import Any
+
+import pytest
+
+from extra_headers.forwarding import Limits, Policy, PolicyError, Reason
+from extra_headers.forwarding.policy import ShadowPolicy, parse_policy
+from tests.core.helpers import reason
+
+SUBJECT = "provider 'vllm' (remote::vllm)"
+LIVE_ONLY = ("enabled", "field", "shadow", "set", "on_missing")
+
+
+@pytest.mark.parametrize("setting", LIVE_ONLY)
+def test_what_a_shadow_policy_cannot_have(setting: str) -> None:
+    """It judges the headers of the live policy and never acts, and so has nothing to switch, read or send."""
+    with pytest.raises(PolicyError) as caught:
+        parse_policy({"shadow": {setting: None}}, SUBJECT)
+    assert (
+        f"  - shadow.{setting}: a shadow policy has no such setting: it judges the headers of the live one and never "
+        "acts; known are allow, block, unblock, on_blocked, on_malformed, limits"
+    ) in str(caught.value)
+
+
+def test_it_has_every_other_setting() -> None:
+    """A setting that is added to the policy is one that can be tried first, unless it is listed above."""
+    assert {*ShadowPolicy.model_fields, *LIVE_ONLY} == set(Policy.model_fields)
+
+
+FINDINGS: dict[str, tuple[Any, str]] = {
+    "no mapping": (True, 'shadow: must be a mapping, such as {allow: ["x-tenant-*"]}'),
+    "an unknown setting": ({"alow": []}, "shadow.alow: unknown setting; known are allow, block"),
+    "an unknown limit": ({"limits": {"max": 1}}, "shadow.limits.max: unknown setting; known are max_headers"),
+    "no pattern": ({"allow": ["x-a", "x a"]}, "shadow.allow[1]: 'x a' can never match: it is not a header name"),
+    "no list": (
+        {"unblock": "via"},
+        'shadow.unblock: must be a list of names, such as unblock: ["openai-organization"]',
+    ),
+    "a limit": ({"limits": {"max_headers": 0}}, "shadow.limits.max_headers: Input should be greater than"),
+    "a dead entry": ({"allow": ["cookie"]}, "  - shadow.allow[0] 'cookie' can never match: the core blocklist"),
+    "a shadowed entry": ({"block": ["x-a*", "x-ab"]}, "  - shadow.block[1] 'x-ab' is shadowed by 'x-a*' at [0]"),
+}
+
+
+@pytest.mark.parametrize(("setting", "told"), FINDINGS.values(), ids=FINDINGS)
+def test_findings_say_where_they_are(setting: object, told: str) -> None:
+    """Each entry is checked as in a live policy."""
+    with pytest.raises(PolicyError) as caught:
+        parse_policy({"allow": ["x-b"], "shadow": setting}, SUBJECT)
+    assert told in str(caught.value)
+
+
+def test_the_candidate_is_the_policy_that_enforcing_would_give() -> None:
+    """The shadow's rules with the rest of the live policy: its digest is the one to expect on the day after."""
+    live = Policy(
+        field="own",
+        allow=("x-a",),
+        set={"x-tenant": "${user.tenant}"},
+        on_missing="omit",
+        shadow=ShadowPolicy(block=("x-b",), on_blocked="reject", limits=Limits(max_headers=3)),
+    )
+    enforced = Policy(
+        field="own",
+        block=("x-b",),
+        on_blocked="reject",
+        limits=Limits(max_headers=3),
+        set={"x-tenant": "${user.tenant}"},
+        on_missing="omit",
+    )
+    assert live.candidate == enforced
+    assert live.candidate is not None
+    assert live.candidate.digest == enforced.digest
+    assert reason("X-Tenant", policy=live.candidate) is Reason.OVERRIDE
+
+
+def test_without_a_shadow_policy_there_is_no_candidate() -> None:
+    """And an empty one is all defaults."""
+    assert Policy().candidate is None
+    assert Policy(allow=(), shadow=ShadowPolicy()).candidate == Policy()
