@@ -4,6 +4,7 @@ Nothing here is written for one provider type. The host resolves a config class 
 dotted path, so this module makes both when asked for; a provider type that nobody configures is never imported.
 """
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -11,8 +12,9 @@ from pydantic import ConfigDict, Field, create_model
 
 from extra_headers.forwarding.forwarder import Forwarder
 from extra_headers.forwarding.host import Host, current_host
+from extra_headers.forwarding.lint import lint_set_beside
 from extra_headers.forwarding.outbound import forwarding_class
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy import PolicyError, parse_policy
 
 _CONFIG_PREFIX = "Config_"
 _VALIDATOR_PREFIX = "ProviderData_"
@@ -78,18 +80,24 @@ async def get_adapter_impl(config: Any, deps: Any) -> Any:
     spec = _built_in_spec(type(config).__qualname__.removeprefix(_CONFIG_PREFIX))
     provider = await host.load_module(spec.module).get_adapter_impl(config, deps)
     if config.extra_headers is not None and config.extra_headers is not False:
-        slot = _Slot(host, spec.provider_type, config.extra_headers)
+        slot = _Slot(host, spec.provider_type, config.extra_headers, _operators_headers(config))
         provider.__class__ = forwarding_class(type(provider), slot, host.openai_mixin(), spec.provider_type)
     return provider
+
+
+def _operators_headers(config: Any) -> Collection[str]:
+    network = getattr(config, "network", None)
+    return tuple(getattr(network, "headers", None) or ())
 
 
 class _Slot:
     """What a provider's class knows of its extra headers: nothing, until the host tells the provider its id."""
 
-    def __init__(self, host: Host, provider_type: str, setting: object) -> None:
+    def __init__(self, host: Host, provider_type: str, setting: object, operators_headers: Collection[str]) -> None:
         self._host = host
         self._provider_type = provider_type
         self._setting = setting
+        self._operators_headers = operators_headers
         self.provider_id: str | None = None
         self.forwarder: Forwarder | None = None
 
@@ -100,7 +108,10 @@ class _Slot:
             PolicyError: the policy is unusable; the server does not start.
 
         """
-        policy = parse_policy(self._setting, f"provider {provider_id!r} ({self._provider_type})")
+        subject = f"provider {provider_id!r} ({self._provider_type})"
+        policy = parse_policy(self._setting, subject)
+        if findings := lint_set_beside(self._operators_headers, policy.set):
+            raise PolicyError(f"extra_headers of {subject} is unusable:\n  - " + "\n  - ".join(findings))
         self.provider_id = provider_id
         if policy.enabled:
             self._host.watch_provider_data()

@@ -4,7 +4,6 @@ Where policy, clients and telemetry meet without any host. How a client comes to
 where the headers of the current request come from, in `asgi`.
 """
 
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,9 +13,8 @@ from extra_headers.forwarding.carrying import kind_of
 from extra_headers.forwarding.envelope import RepeatedKeys
 from extra_headers.forwarding.evaluation import evaluate
 from extra_headers.forwarding.forwarder import default_field
-from extra_headers.forwarding.policy import Policy, parse_policy
-from extra_headers.telemetry.metrics import ProviderLabels
-from extra_headers.telemetry.recorder import Recorder
+from extra_headers.forwarding.judge import Judge
+from extra_headers.forwarding.policy import Policy, PolicyError, parse_policy
 from extra_headers.telemetry.spans import one_call
 
 if TYPE_CHECKING:
@@ -51,11 +49,12 @@ class ExtraHeaders:
     def __init__(self, provider: str, *, policy: Policy | Mapping[str, object] | bool | None = _ALL_DEFAULTS) -> None:
         self.provider = provider
         self.policy = policy if isinstance(policy, Policy) else parse_policy(policy, f"client {provider!r}")
-        self._recorder = Recorder(
-            ProviderLabels(
-                provider, _PROVIDER_TYPE, self.policy.digest, self.policy.on_blocked, self.policy.on_malformed
+        if self.policy.set:
+            raise PolicyError(
+                f"extra_headers of client {provider!r}: `set` needs a caller whom a host authenticated, and there is "
+                "none here; set the headers on the client or on the call yourself, where no caller can override them"
             )
-        )
+        self._judge = Judge(provider, _PROVIDER_TYPE, self.policy)
 
     @property
     def field(self) -> str:
@@ -95,7 +94,7 @@ class ExtraHeaders:
         given = headers.value if isinstance(headers, CallerHeaders) else headers
         if given is None or given == {} or not self.policy.enabled:
             return client
-        call = _Call(self.provider, self.policy, self._recorder, _snapshot(given))
+        call = _Call(self.provider, self.policy, self._judge, _snapshot(given))
         # Now rather than in the call: a service that streams its answer still has its status code to choose.
         call.raise_for_rejection(*kind.sends(client))
         return kind.carrying(client, call)
@@ -104,12 +103,12 @@ class ExtraHeaders:
 class _Call:
     """The headers of one caller, on their way into the calls of one copy of a client. Shows no value."""
 
-    __slots__ = ("_headers", "_policy", "_provider", "_recorder")
+    __slots__ = ("_headers", "_judge", "_policy", "_provider")
 
-    def __init__(self, provider: str, policy: Policy, recorder: Recorder, headers: object) -> None:
+    def __init__(self, provider: str, policy: Policy, judge: Judge, headers: object) -> None:
         self._provider = provider
         self._policy = policy
-        self._recorder = recorder
+        self._judge = judge
         self._headers = headers
 
     @contextmanager
@@ -122,11 +121,10 @@ class _Call:
 
         """
         with one_call():
-            started = time.perf_counter()
-            evaluation = evaluate(self._headers, self._policy, names)
-            self._recorder.record(evaluation, time.perf_counter() - started, base_url)
-            evaluation.raise_for_rejection(self._provider)
-            yield evaluation.forwarded
+            judgement = self._judge.decide(self._headers, names, base_url)
+            if (error := judgement.rejection(self._provider)) is not None:
+                raise error
+            yield judgement.added.callers
 
     def raise_for_rejection(self, names: Collection[str], base_url: str) -> None:
         """Raise, and record, where the policy rejects the headers whatever the call itself will carry."""

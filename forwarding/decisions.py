@@ -186,12 +186,14 @@ class Evaluation:
     decisions: tuple[Decision, ...]
     """One for each input header, in the caller's order; a malformed envelope counts as one header without a name."""
     rejected_for: DecisionKind | None = None
-    """The kind of decision for which the policy rejects the request, or None where the request goes on."""
+    """The kind of decision for which the policy rejects the request, or None where it does not."""
+    withheld: bool = False
+    """Whether nothing is sent for another reason than these headers: the server cannot set one of its own."""
 
     @property
     def outcome(self) -> Outcome:
         """What happens to the request that carried the headers."""
-        if self.rejected_for is not None:
+        if self.rejected_for is not None or self.withheld:
             return Outcome.REJECTED
         return Outcome.CLEAN if len(self.forwarded) == len(self.decisions) else Outcome.FILTERED
 

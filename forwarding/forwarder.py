@@ -1,23 +1,20 @@
 """The extra headers of one provider: from the caller's provider data to what its outbound call may carry.
 
-Where policy, host and telemetry meet. One forwarder for each provider; no state of a request is kept in it.
+Where policy and host meet. One forwarder for each provider; no state of a request is kept in it.
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from extra_headers.forwarding.decisions import Evaluation
-from extra_headers.forwarding.evaluation import evaluate
+from extra_headers.forwarding.added import NOTHING, AddedHeaders
 from extra_headers.forwarding.host import Host
+from extra_headers.forwarding.judge import Judge, Judgement
 from extra_headers.forwarding.policy import Policy
-from extra_headers.telemetry.metrics import ProviderLabels
-from extra_headers.telemetry.recorder import Recorder
 
 
 class OutboundCall(NamedTuple):
@@ -30,23 +27,25 @@ class OutboundCall(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class _Evaluated:
-    """The evaluation of the current request, with all that it depends on."""
+class _Judged:
+    """The judgement on the current request, with all that it depends on."""
 
     forwarder: "Forwarder"
+    request: object
     headers: object
     outbound: frozenset[str]
-    evaluation: Evaluation
+    judgement: Judgement
 
-    def is_of(self, forwarder: "Forwarder", headers: object, outbound: frozenset[str]) -> bool:
-        """Whether it is the evaluation of these very headers (the same object: equal is not enough)."""
-        return self.forwarder is forwarder and self.headers is headers and self.outbound == outbound
+    def is_of(self, forwarder: "Forwarder", request: object, headers: object, outbound: frozenset[str]) -> bool:
+        """Whether it is the one on this very request (the same objects: equal is not enough)."""
+        same = self.forwarder is forwarder and self.request is request and self.headers is headers
+        return same and self.outbound == outbound
 
 
 # Tasks that the host starts and keeps (writers, workers) inherit the context of the request that happened to start
-# them. So the context only refers to the evaluation, which goes with the task that it was made in.
-_evaluated: ContextVar[ReferenceType[_Evaluated] | None] = ContextVar("extra_headers_evaluated", default=None)
-_evaluated_by_task: WeakKeyDictionary[asyncio.Task[object], _Evaluated] = WeakKeyDictionary()
+# them. So the context only refers to the judgement, which goes with the task that it was made in.
+_judged: ContextVar[ReferenceType[_Judged] | None] = ContextVar("extra_headers_judged", default=None)
+_judged_by_task: WeakKeyDictionary[asyncio.Task[object], _Judged] = WeakKeyDictionary()
 _own_call: ContextVar[bool] = ContextVar("extra_headers_own_call", default=False)
 
 
@@ -61,55 +60,53 @@ def server_side_call() -> Iterator[None]:
 
 
 class Forwarder:
-    """Decides, records and hands out the extra headers of the current request for one provider."""
+    """Decides, records and hands out what the calls of the current request to one provider may carry."""
 
     def __init__(self, host: Host, provider: str, provider_type: str, policy: Policy) -> None:
         self._host = host
         self._provider = provider
         self._policy = policy
         self._field = policy.field or default_field(provider_type)
-        self._recorder = Recorder(
-            ProviderLabels(provider, provider_type, policy.digest, policy.on_blocked, policy.on_malformed)
-        )
+        self._judge = Judge(provider, provider_type, policy)
 
-    def headers(self, describe_call: Callable[[], OutboundCall]) -> Mapping[str, str]:
-        """Return the extra headers that the call about to be made may carry.
+    def headers(self, describe_call: Callable[[], OutboundCall]) -> AddedHeaders:
+        """Return the headers that the call about to be made may carry beside its own.
 
         Every call of one request (the turns of an agent, say) carries the same headers, decided and recorded once.
 
         Args:
-            describe_call: describes the call; asked only where the caller sent extra headers.
+            describe_call: describes the call; asked only where there are headers to decide on or to set.
 
         Raises:
             MalformedHeadersError: the policy rejects the request for a malformed header.
             BlockedHeadersError: the policy rejects the request for a blocked header.
+            MissingIdentityError: the policy rejects the request for a header that the server cannot set.
 
         """
         headers = None if _own_call.get() else self._host.extra_headers(self._field)
-        if headers is None:
-            self._recorder.record_nothing()
-            return {}
-        evaluation = self._evaluate(headers, describe_call())
-        if (error := evaluation.rejection(self._provider)) is not None:
+        if headers is None and (_own_call.get() or not self._policy.set):
+            self._judge.decide_nothing()
+            return NOTHING
+        judgement = self._judgement(headers, describe_call())
+        if (error := judgement.rejection(self._provider)) is not None:
             raise self._host.answerable(error)
-        return evaluation.forwarded
+        return judgement.added
 
-    def _evaluate(self, headers: object, call: OutboundCall) -> Evaluation:
-        earlier = reference() if (reference := _evaluated.get()) is not None else None
-        if earlier is not None and earlier.is_of(self, headers, call.names):
-            return earlier.evaluation
-        started = time.perf_counter()
-        evaluation = evaluate(headers, self._policy, call.names)
-        seconds = time.perf_counter() - started
-        _remember(_Evaluated(self, headers, call.names, evaluation))
-        self._recorder.record(evaluation, seconds, call.base_url, self._host.caller())
-        return evaluation
+    def _judgement(self, headers: object, call: OutboundCall) -> Judgement:
+        request = self._host.current_request()
+        earlier = reference() if (reference := _judged.get()) is not None else None
+        if earlier is not None and earlier.is_of(self, request, headers, call.names):
+            return earlier.judgement
+        server_set = self._policy.server_set(self._host.user()) if self._policy.set else None
+        judgement = self._judge.decide(headers, call.names, call.base_url, self._host.caller(), server_set)
+        _remember(_Judged(self, request, headers, call.names, judgement))
+        return judgement
 
 
-def _remember(evaluated: _Evaluated) -> None:
+def _remember(judged: _Judged) -> None:
     if (task := asyncio.current_task()) is not None:
-        _evaluated_by_task[task] = evaluated
-        _evaluated.set(ref(evaluated))
+        _judged_by_task[task] = judged
+        _judged.set(ref(judged))
 
 
 def default_field(provider_type: str) -> str:

@@ -12,8 +12,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
-from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError
+from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError, MissingIdentityError
 from extra_headers.forwarding.envelope import JSON_WHITE_SPACE, RepeatedKeys, decode_object
+from extra_headers.forwarding.identity import User
 from extra_headers.telemetry.spans import Caller, enter_request
 
 _PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
@@ -87,15 +88,27 @@ class Host:
         kept = decoded.fields.get(key)
         return kept if kept == value else value
 
-    def caller(self) -> Caller | None:
-        """Return whom the host authenticated for the current request."""
-        user = self._request_headers.get_authenticated_user()
-        if user is None:
-            return None
-        # llama-stack lets callers send a user of their own making, which then is a plain dict: nobody.
-        return Caller(user=getattr(user, "principal", None) or None, tenant=getattr(user, "tenant_id", None))
+    def current_request(self) -> object | None:
+        """Return what stands for the current request: the same object throughout it, and another in any other one."""
+        request: object | None = self._request_headers.PROVIDER_DATA_VAR.get()
+        return request
 
-    def answerable(self, error: BlockedHeadersError | MalformedHeadersError) -> Exception:
+    def user(self) -> User:
+        """Return whom the host authenticated for the current request; a user without anything for nobody."""
+        user = self._request_headers.get_authenticated_user()
+        # llama-stack lets callers send a user of their own making, which then is a plain dict: nobody.
+        return User(
+            id=getattr(user, "principal", None) or None,
+            tenant=getattr(user, "tenant_id", None) or None,
+            attributes=getattr(user, "attributes", None) or {},
+        )
+
+    def caller(self) -> Caller | None:
+        """Return whom telemetry is to name as the caller of the current request."""
+        user = self.user()
+        return Caller(user=user.id, tenant=user.tenant) if user.id or user.tenant else None
+
+    def answerable(self, error: BlockedHeadersError | MalformedHeadersError | MissingIdentityError) -> Exception:
         """Return `error` as one that the host answers with its status code, and with the connection kept open.
 
         Errors that the host has no handler of its own for are answered and then raised again, upon which its HTTP

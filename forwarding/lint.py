@@ -87,6 +87,16 @@ def lint_set(names: Sequence[str]) -> list[str]:
     ]
 
 
+def lint_set_beside(operators_headers: Collection[str], names: Collection[str]) -> list[str]:
+    """Return which names in `set` the operator's `network.headers` has, too, in whatever spelling."""
+    others = {fold(name): name for name in operators_headers}
+    return [
+        f"set.{name}: `network.headers` of the provider sets {others[fold(name)]!r}, the same header; remove one"
+        for name in names
+        if fold(name) in others
+    ]
+
+
 def lint_lists_beside_set(
     names: Sequence[str], allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
 ) -> list[str]:

@@ -13,6 +13,7 @@ from importlib import import_module
 from types import FunctionType, SimpleNamespace, new_class
 from typing import Any, ClassVar, Protocol
 
+from extra_headers.forwarding.added import NOTHING, AddedHeaders
 from extra_headers.forwarding.forwarder import Forwarder, OutboundCall, server_side_call
 from extra_headers.forwarding.own_clients import can_carry_headers, makes_own_client, with_session_headers
 from extra_headers.forwarding.sdk import client_header_names
@@ -128,7 +129,7 @@ class _SharedClient(_Forwarding):
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
         headers = forwarder.headers(lambda: self._sdk_call(client))
-        return client.with_options(default_headers=headers) if headers else client
+        return client.with_options(default_headers=_for_sdk(client, headers)) if headers else client
 
     def _build_httpx_client_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         client_kwargs: dict[str, Any] = super()._build_httpx_client_kwargs(*args, **kwargs)  # type: ignore[misc]
@@ -136,7 +137,7 @@ class _SharedClient(_Forwarding):
             return client_kwargs
         headers = forwarder.headers(lambda: self._http_call(client_kwargs.get("headers")))
         # The operator's headers are the run config's own dict: merged into a new one, never changed.
-        return {**client_kwargs, "headers": {**headers, **(client_kwargs.get("headers") or {})}}
+        return {**client_kwargs, "headers": headers.beside(client_kwargs.get("headers"))}
 
     def _sdk_call(self, client: Any) -> OutboundCall:
         # llama-stack has no headers of its own for single calls.
@@ -172,7 +173,7 @@ class _NativeGoogle(_Forwarding):
             return own
         network = self.config.network  # type: ignore[attr-defined]
         operators = (network and network.headers) or {}
-        return {**forwarder.headers(lambda: self._http_call({**operators, **own})), **own}  # type: ignore[attr-defined]
+        return forwarder.headers(lambda: self._http_call({**operators, **own})).beside(own)  # type: ignore[attr-defined]
 
 
 class _ClientForEachCall(_Forwarding):
@@ -187,7 +188,9 @@ class _ClientForEachCall(_Forwarding):
             return client
         headers = forwarder.headers(lambda: OutboundCall(client_header_names(client), str(client.base_url)))
         # The adapter's own headers hold the credential, so the SDK finds none where it looks for one.
-        return client.with_options(default_headers=headers, _enforce_credentials=False) if headers else client
+        if not headers:
+            return client
+        return client.with_options(default_headers=_for_sdk(client, headers), _enforce_credentials=False)
 
 
 class _GenaiClient(_Forwarding):
@@ -200,16 +203,16 @@ class _GenaiClient(_Forwarding):
         client = super()._get_client()  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
-        headers = forwarder.headers(lambda: _genai_call(client))
+        headers = forwarder.headers(lambda: _genai_call(client)).spelled_as(_genai_headers(client))
         return SimpleNamespace(aio=SimpleNamespace(models=_GenaiModels(client, headers))) if headers else client
 
 
 class _GenaiModels:
     """The methods of a client's asynchronous `models`, with headers for this call."""
 
-    def __init__(self, client: Any, headers: Mapping[str, str]) -> None:
+    def __init__(self, client: Any, headers: AddedHeaders) -> None:
         self._client = client  # held: the SDK closes the connections of a client that is dropped
-        self._headers = dict(headers)
+        self._headers = headers
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client.aio.models, name)
@@ -221,17 +224,29 @@ class _GenaiModels:
 
     def _with_headers(self, config: Any) -> Any:
         if config is None:
-            return {"http_options": {"headers": self._headers}}
+            return {"http_options": {"headers": self._headers.beside()}}
         options = config.http_options or import_module("google.genai.types").HttpOptions()
-        merged = options.model_copy(update={"headers": {**self._headers, **(options.headers or {})}})
+        merged = options.model_copy(update={"headers": self._headers.beside(options.headers)})
         return config.model_copy(update={"http_options": merged})
 
 
 def _genai_call(client: Any) -> OutboundCall:
+    names = _HTTP_CLIENT_NAMES.union(_genai_headers(client), ("x-goog-user-project", "x-server-timeout"))
+    return OutboundCall(names, str(_genai_options(client).get("base_url")))
+
+
+def _genai_headers(client: Any) -> Mapping[str, str]:
+    return _genai_options(client).get("headers") or {}
+
+
+def _genai_options(client: Any) -> Mapping[str, Any]:
     # The SDK has no public name for what its client sends.
-    options = client._api_client.get_read_only_http_options()  # noqa: SLF001
-    names = _HTTP_CLIENT_NAMES.union(options.get("headers") or (), ("x-goog-user-project", "x-server-timeout"))
-    return OutboundCall(names, str(options.get("base_url")))
+    options: Mapping[str, Any] = client._api_client.get_read_only_http_options()  # noqa: SLF001
+    return options
+
+
+def _for_sdk(client: Any, headers: AddedHeaders) -> dict[str, str]:
+    return headers.spelled_as(client.default_headers).beside()
 
 
 # A client's own headers do not change; the host makes a new client for another key or address.
@@ -248,7 +263,7 @@ def _with_session_headers(function: FunctionType) -> Callable[..., Awaitable[Any
     @wraps(function)
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         forwarder = self.__extra_headers__.forwarder
-        headers = forwarder.headers(lambda: self._http_call(None)) if forwarder is not None else {}
+        headers = forwarder.headers(lambda: self._http_call(None)) if forwarder is not None else NOTHING
         called = with_session_headers(function, headers) if headers else function
         return await called(self, *args, **kwargs)
 

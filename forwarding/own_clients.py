@@ -6,9 +6,11 @@ before the server starts, so that the setting is never one that does nothing. Kn
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+from extra_headers.forwarding.added import AddedHeaders
 
 _AIOHTTP = "aiohttp"
 # How an HTTP library's function, or a method of its client, is called. Exceptions and types have none of these.
@@ -36,16 +38,16 @@ def can_carry_headers(provider: type[Any], method: str) -> bool:
     return isinstance(function, FunctionType) and set(_http_clients(function)) == {_AIOHTTP}
 
 
-def with_session_headers(function: FunctionType, headers: Mapping[str, str]) -> _Method:
+def with_session_headers(function: FunctionType, headers: AddedHeaders) -> _Method:
     """Return `function` such that the aiohttp sessions that it opens send `headers` by default.
 
-    What a call sets itself wins. The function is a new one over changed globals: nothing outlives the call.
+    What a call sets itself wins over them. The function is a new one over changed globals: nothing outlives the call.
     """
     aiohttp = sys.modules[_AIOHTTP]
     opened = aiohttp.ClientSession
 
     def session(*args: Any, **kwargs: Any) -> Any:
-        return opened(*args, **{**kwargs, "headers": {**headers, **(kwargs.get("headers") or {})}})
+        return opened(*args, **{**kwargs, "headers": headers.beside(kwargs.get("headers"))})
 
     stand_in = ModuleType(_AIOHTTP)
     vars(stand_in).update({**vars(aiohttp), opened.__name__: session})

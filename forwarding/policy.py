@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
-from extra_headers.forwarding.identity import Template, parse_template
+from extra_headers.forwarding.decisions import ServerSet
+from extra_headers.forwarding.identity import Template, User, parse_template, render
 from extra_headers.forwarding.lint import (
     lint_lists,
     lint_lists_beside_set,
@@ -134,7 +135,7 @@ class Policy(_Rules, _Setting, frozen=True):
     set: _ServerSetHeaders = Field(default_factory=dict, repr=False)
     """Headers that the server sets on every request to the provider, from the caller whom the host authenticated: text
     and the placeholders `${user.id}`, `${user.tenant}` and `${user.attributes.NAME[INDEX]}`. They replace what the
-    client or `network.headers` would send; a caller's own header of such a name is blocked with reason `override`."""
+    provider's client sends of itself; a caller's own header of such a name is blocked with reason `override`."""
     on_missing: Literal["reject", "omit"] = "reject"
     """What to do where the caller has no value for a header in `set`, or one that no header can hold: `reject` answers
     403 and sends nothing to the provider; `omit` sends the request without the header."""
@@ -174,6 +175,12 @@ class Policy(_Rules, _Setting, frozen=True):
     def candidate(self) -> "Policy | None":
         """The policy as it would be with the rules of the shadow policy in force; its digest is the one to expect."""
         return None if self.shadow is None else self.model_copy(update={**self.shadow.model_dump(), "shadow": None})
+
+    def server_set(self, user: User) -> ServerSet | None:
+        """Return the headers that the server sets for a user; None where the policy sets none."""
+        if not self.set:
+            return None
+        return render(self.templates, user, self.limits.max_value_bytes, reject=self.on_missing == "reject")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's
         """Return a policy with other settings, checked like any other; pydantic's own copy would skip the checks."""

@@ -1,4 +1,4 @@
-"""The audit log: one record for each request with a blocked or malformed header, for people and for machines.
+"""The audit log: one record for each request with something to stop, for people and for machines.
 
 A record is a WARNING of the logger `extra_headers.audit`, whose message is one line of JSON, and an OpenTelemetry log
 event where a logger provider is set. Every part of it is either from a closed set, a valid field name, or escaped: no
@@ -10,19 +10,21 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import DecisionKind, Evaluation, Outcome
+from extra_headers.forwarding.decisions import DecisionKind, Evaluation, MissingHeader, Outcome, ServerSet
 from extra_headers.telemetry import names
 
 _audit = logging.getLogger(names.LOGGER_AUDIT)
 
 _BURST = 20
 _PER_SECOND = 5.0
+
+_NO_HEADERS = Evaluation({}, ())
 
 
 class RateLimit:
@@ -61,19 +63,31 @@ class AuditLog:
         self._limit = limit or RateLimit()
 
     def record(
-        self, evaluation: Evaluation, attributes: Mapping[str, AttributeValue], context: trace.SpanContext | None
+        self,
+        evaluation: Evaluation | None,
+        attributes: Mapping[str, AttributeValue],
+        context: trace.SpanContext | None,
+        server_set: ServerSet | None = None,
     ) -> None:
-        """Write a record where a header was blocked or malformed.
+        """Write a record where a header was blocked or malformed, or where one that the server sets is missing.
+
+        A header that is missing and may be, by `on_missing: omit`, is no reason for a record.
 
         Args:
-            evaluation: the decisions.
+            evaluation: the decisions; None for a caller who sent no headers.
             attributes: their span attributes, which are the log event's, too.
             context: of the span that carries the decisions.
+            server_set: what the server sets.
 
         """
-        if evaluation.outcome is Outcome.CLEAN or (suppressed := self._limit.admit()) is None:
+        rejected = server_set is not None and server_set.rejected
+        if not rejected and (evaluation is None or evaluation.outcome is Outcome.CLEAN):
             return
-        _audit.warning("%s", _line(evaluation, attributes, context, suppressed))
+        if (suppressed := self._limit.admit()) is None:
+            return
+        evaluation = evaluation or _NO_HEADERS
+        missing = server_set.missing if server_set is not None else ()
+        _audit.warning("%s", _line(evaluation, missing, attributes, context, suppressed))
         get_logger("extra_headers").emit(
             LogRecord(
                 timestamp=time.time_ns(),
@@ -87,6 +101,7 @@ class AuditLog:
 
 def _line(
     evaluation: Evaluation,
+    missing: Sequence[MissingHeader],
     attributes: Mapping[str, AttributeValue],
     context: trace.SpanContext | None,
     suppressed: int,
@@ -94,7 +109,7 @@ def _line(
     record: dict[str, object] = {
         "event": names.EVENT_DECISION,
         "provider": attributes[names.ATTR_PROVIDER],
-        "outcome": evaluation.outcome.value,
+        "outcome": attributes[names.ATTR_OUTCOME],
         "forwarded": len(evaluation.forwarded),
     }
     for kind in (DecisionKind.BLOCKED, DecisionKind.MALFORMED):
@@ -105,6 +120,9 @@ def _line(
             # A comma cannot be part of a field name.
             listed = [d.name[: names.MAX_NAME_CHARACTERS] for d in found if d.name is not None]
             record[f"{kind.value}_names"] = ",".join(listed[: names.MAX_NAMES_PER_ATTRIBUTE])
+    if missing:
+        listed = [f"{header.name[: names.MAX_NAME_CHARACTERS]}:{header.reason.value}" for header in missing]
+        record["missing"] = ",".join(listed[: names.MAX_NAMES_PER_ATTRIBUTE])
     record["policy"] = attributes[names.ATTR_POLICY]
     for key, attribute in (("user", names.ATTR_USER), ("tenant", names.ATTR_TENANT)):
         if attribute in attributes:

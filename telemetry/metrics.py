@@ -6,14 +6,23 @@ Label values come from closed sets and from the operator's configuration, never 
 import logging
 import time
 from collections import Counter as Tally
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Self
 
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Evaluation, Outcome, Reason
+from extra_headers.forwarding.decisions import (
+    REASONS,
+    DecisionKind,
+    Evaluation,
+    Outcome,
+    Reason,
+    ServerSet,
+    ServerSetResult,
+)
 from extra_headers.telemetry import names
 
 _log = logging.getLogger(__name__)
@@ -35,6 +44,10 @@ class ProviderLabels:
     """Digest of the policy."""
     on_blocked: str
     on_malformed: str
+    server_set: Mapping[str, str] = field(default_factory=dict)
+    """The label value of each header that the server sets, by its name."""
+    shadow: str | None = None
+    """Digest of the policy that enforcing the shadow policy would give; None without one."""
 
 
 class Metrics:
@@ -44,12 +57,34 @@ class Metrics:
         def counter(name: str, help_text: str) -> Counter:
             return Counter(name, help_text, names.LABELS[name], registry=registry)
 
+        def info(name: str, help_text: str) -> Gauge:
+            return Gauge(name, help_text, names.LABELS[name], registry=registry, multiprocess_mode="livemax")
+
         self.decisions = counter(names.DECISIONS_TOTAL, "Extra headers of callers, by decision and reason.")
         self.blocked_names = counter(
             names.BLOCKED_NAMES_TOTAL, "Blocked extra headers, by the entry of the policy that blocked them."
         )
         self.requests = counter(
             names.REQUESTS_TOTAL, "Requests with extra headers, by outcome. Requests without are not counted."
+        )
+        self.server_set = counter(
+            names.SERVER_SET_TOTAL,
+            "Headers that the server sets from the authenticated caller, by what becomes of them.",
+        )
+        self.shadow_decisions = counter(
+            names.SHADOW_DECISIONS_TOTAL,
+            "Extra headers of callers, by the live decision and that of the shadow policy.",
+        )
+        self.shadow_requests = counter(
+            names.SHADOW_REQUESTS_TOTAL, "Requests with extra headers, by outcome and that under the shadow policy."
+        )
+        self.counters = (
+            self.decisions,
+            self.blocked_names,
+            self.requests,
+            self.server_set,
+            self.shadow_decisions,
+            self.shadow_requests,
         )
         self.evaluation_seconds = Histogram(
             names.EVALUATION_SECONDS,
@@ -58,12 +93,9 @@ class Metrics:
             buckets=_EVALUATION_BUCKETS,
             registry=registry,
         )
-        self.policy_info = Gauge(
-            names.POLICY_INFO,
-            "The policy in force on a provider; always 1.",
-            names.LABELS[names.POLICY_INFO],
-            multiprocess_mode="livemax",
-            registry=registry,
+        self.policy_info = info(names.POLICY_INFO, "The policy in force on a provider; always 1.")
+        self.shadow_policy_info = info(
+            names.SHADOW_POLICY_INFO, "The policy that enforcing a provider's shadow policy would give; always 1."
         )
 
     @classmethod
@@ -96,6 +128,22 @@ class ProviderMetrics:
         metrics.policy_info.labels(
             provider, labels.provider_type, labels.policy, labels.on_blocked, labels.on_malformed
         ).set(1)
+        self._server_set = {
+            (name, result): metrics.server_set.labels(provider, header, result.value)
+            for name, header in labels.server_set.items()
+            for result in ServerSetResult
+        }
+        self._shadow = None if labels.shadow is None else _ShadowMetrics(metrics, provider, labels.shadow)
+
+    def record_server_set(self, server_set: ServerSet) -> None:
+        """Count the headers that the server sets on one request."""
+        for name, result in server_set.results().items():
+            self._server_set[name, result].inc()
+
+    def record_shadow(self, live: Evaluation, shadow: Evaluation) -> None:
+        """Count one request as it was decided, and as it would have been under the shadow policy."""
+        if self._shadow is not None:
+            self._shadow.record(live, shadow)
 
     def record(self, evaluation: Evaluation, seconds: float, context: SpanContext | None = None) -> None:
         """Count one evaluated request.
@@ -137,6 +185,31 @@ class ProviderMetrics:
             child = self._blocked_names.labels(self._provider, reason.value, header)
             self._blocked_children[reason, header] = child
         return child
+
+
+class _ShadowMetrics:
+    """The series of one provider's shadow policy. Every combination exists from the start, at zero."""
+
+    def __init__(self, metrics: Metrics, provider: str, policy: str) -> None:
+        self._decisions = {
+            (live, kind, reason): metrics.shadow_decisions.labels(provider, live.value, kind.value, reason.value)
+            for live in DecisionKind
+            for kind, reasons in REASONS.items()
+            for reason in reasons
+        }
+        self._requests = {
+            (live, shadow): metrics.shadow_requests.labels(provider, live.value, shadow.value)
+            for live in Outcome
+            for shadow in Outcome
+        }
+        metrics.shadow_policy_info.labels(provider, policy).set(1)
+
+    def record(self, live: Evaluation, shadow: Evaluation) -> None:
+        pairs = zip(live.decisions, shadow.decisions, strict=True)
+        counted = Tally([(is_.decision, would_be.decision, would_be.reason) for is_, would_be in pairs])
+        self._requests[live.outcome, shadow.outcome].inc()
+        for key, count in counted.items():
+            self._decisions[key].inc(count)
 
 
 _FORWARDED = (DecisionKind.FORWARDED, REASONS[DecisionKind.FORWARDED][0])

@@ -29,7 +29,7 @@ def create_otel_counters(families: Metrics) -> None:
         )
         return
     meter = metrics.get_meter(_METER)
-    for family in (families.decisions, families.blocked_names, families.requests):
+    for family in families.counters:
         (described,) = family.collect()
         # An OTLP to Prometheus translation restores the Prometheus name from this one.
         name = described.name.replace("extra_headers_", "extra_headers.", 1)

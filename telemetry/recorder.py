@@ -1,13 +1,13 @@
 """Records evaluated requests of one provider: counters, spans and audit log, and never at the request's expense."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
 from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import Evaluation
+from extra_headers.forwarding.decisions import Evaluation, ServerSet
 from extra_headers.telemetry import spans
 from extra_headers.telemetry.audit import AuditLog
 from extra_headers.telemetry.endpoint import prepare_multiprocess_directory, start_endpoint
@@ -34,7 +34,16 @@ class Recorder:
         metrics = self._fail_open(_process_metrics)
         self._metrics = self._fail_open(lambda: ProviderMetrics(metrics, labels)) if metrics is not None else None
 
-    def record(self, evaluation: Evaluation, seconds: float, base_url: str, caller: spans.Caller | None = None) -> None:
+    def record(  # noqa: PLR0913 - what is known of one request
+        self,
+        evaluation: Evaluation,
+        seconds: float,
+        base_url: str,
+        caller: spans.Caller | None = None,
+        *,
+        server_set: ServerSet | None = None,
+        shadow: Callable[[], Evaluation] | None = None,
+    ) -> None:
         """Record one evaluated request.
 
         Args:
@@ -42,15 +51,48 @@ class Recorder:
             seconds: how long they took.
             base_url: of the provider, to recognize the spans of the calls to it.
             caller: whom the host authenticated.
+            server_set: what the server sets on the request.
+            shadow: evaluates the same headers under the shadow policy. Like all telemetry, it may fail.
 
         """
-        named = caller if self._capture_caller else None
-        attributes = spans.decision_attributes(evaluation, self._labels.provider, self._labels.policy, named)
-        context = self._fail_open(lambda: _trace(attributes, evaluation, base_url))
+        compared = self._fail_open(lambda: self._compare(evaluation, shadow)) if shadow is not None else None
+        context = self._fail_open(lambda: self._observe(evaluation, base_url, caller, server_set, compared))
         if (metrics := self._metrics) is not None:
             self._fail_open(lambda: metrics.record(evaluation, seconds, context))
-        if len(evaluation.forwarded) != len(evaluation.decisions):
-            self._fail_open(lambda: self._audit.record(evaluation, attributes, context))
+
+    def record_server_set(self, server_set: ServerSet, base_url: str, caller: spans.Caller | None = None) -> None:
+        """Record what the server sets on a request without extra headers, which counts as none with them."""
+        self._fail_open(lambda: self._observe(None, base_url, caller, server_set))
+
+    def _observe(
+        self,
+        evaluation: Evaluation | None,
+        base_url: str,
+        caller: spans.Caller | None,
+        server_set: ServerSet | None,
+        compared: Mapping[str, AttributeValue] | None = None,
+    ) -> SpanContext | None:
+        """Write spans and audit log, count what the server sets, and return the context of the request's span."""
+        named = caller if self._capture_caller else None
+        labels = self._labels
+        attributes = spans.decision_attributes(evaluation, labels.provider, labels.policy, named, server_set)
+        added: Collection[str] = () if evaluation is None else evaluation.forwarded
+        if server_set is not None:
+            added = (*added, *server_set.headers)
+        traced = {**attributes, **compared} if compared else attributes
+        context = self._fail_open(lambda: _trace(traced, added, base_url))
+        if (metrics := self._metrics) is not None and server_set is not None:
+            self._fail_open(lambda: metrics.record_server_set(server_set))
+        stopped = evaluation is not None and len(evaluation.forwarded) != len(evaluation.decisions)
+        if stopped or (server_set is not None and server_set.rejected):
+            self._fail_open(lambda: self._audit.record(evaluation, attributes, context, server_set))
+        return context
+
+    def _compare(self, live: Evaluation, shadow: Callable[[], Evaluation]) -> Mapping[str, AttributeValue]:
+        candidate = shadow()
+        if (metrics := self._metrics) is not None:
+            metrics.record_shadow(live, candidate)
+        return spans.shadow_attributes(live, candidate, self._labels.shadow or "")
 
     def record_nothing(self) -> None:
         """Note that the next call to the provider carries none of the caller's headers."""
@@ -66,9 +108,9 @@ class Recorder:
             return None
 
 
-def _trace(attributes: Mapping[str, AttributeValue], evaluation: Evaluation, base_url: str) -> SpanContext:
+def _trace(attributes: Mapping[str, AttributeValue], added: Collection[str], base_url: str) -> SpanContext:
     attach_span_processor()  # here, because the tracer provider may be set after the first provider starts
-    return spans.record_decision(attributes, evaluation.forwarded, base_url)
+    return spans.record_decision(attributes, added, base_url)
 
 
 @cache

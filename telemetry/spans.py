@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation
+from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation, Outcome, ServerSet
 from extra_headers.telemetry import names
 
 _INSTRUMENTATION_SCOPE = "extra_headers"
@@ -40,7 +40,7 @@ class _OutboundCall(NamedTuple):
 
     attributes: Mapping[str, AttributeValue]
     base_url: str
-    forwarded: Collection[str]
+    added: Collection[str]
     link: SpanContext | None
 
 
@@ -49,9 +49,40 @@ _outbound_call: ContextVar[_OutboundCall | None] = ContextVar("extra_headers_out
 
 
 def decision_attributes(
-    evaluation: Evaluation, provider: str, policy: str, caller: Caller | None = None
+    evaluation: Evaluation | None,
+    provider: str,
+    policy: str,
+    caller: Caller | None = None,
+    server_set: ServerSet | None = None,
 ) -> dict[str, AttributeValue]:
-    """Return the attributes that describe one evaluation."""
+    """Return the attributes that describe one request.
+
+    Args:
+        evaluation: of the caller's headers; None for a caller who sent none.
+        provider: the provider id.
+        policy: digest of the policy.
+        caller: whom the host authenticated.
+        server_set: what the server sets.
+
+    """
+    attributes: dict[str, AttributeValue] = {names.ATTR_PROVIDER: provider, names.ATTR_POLICY: policy}
+    if evaluation is not None:
+        attributes.update(_evaluation_attributes(evaluation))
+    if server_set is not None:
+        if server_set.headers:
+            attributes[names.ATTR_SERVER_SET_NAMES] = _capped(server_set.headers)
+        if server_set.missing:
+            attributes[names.ATTR_SERVER_SET_MISSING] = _capped([header.name for header in server_set.missing])
+        if server_set.rejected:
+            attributes[names.ATTR_OUTCOME] = Outcome.REJECTED.value
+    if caller is not None and caller.user is not None:
+        attributes[names.ATTR_USER] = caller.user[: names.MAX_CALLER_CHARACTERS]
+    if caller is not None and caller.tenant is not None:
+        attributes[names.ATTR_TENANT] = caller.tenant[: names.MAX_CALLER_CHARACTERS]
+    return attributes
+
+
+def _evaluation_attributes(evaluation: Evaluation) -> dict[str, AttributeValue]:
     forwarded = evaluation.forwarded
     blocked: list[Decision] = []
     malformed: list[Decision] = []
@@ -59,9 +90,7 @@ def decision_attributes(
         blocked = [d for d in evaluation.decisions if d.decision is DecisionKind.BLOCKED]
         malformed = [d for d in evaluation.decisions if d.decision is DecisionKind.MALFORMED]
     attributes: dict[str, AttributeValue] = {
-        names.ATTR_PROVIDER: provider,
         names.ATTR_OUTCOME: evaluation.outcome.value,
-        names.ATTR_POLICY: policy,
         names.ATTR_FORWARDED_COUNT: len(forwarded),
         names.ATTR_BLOCKED_COUNT: len(blocked),
         names.ATTR_MALFORMED_COUNT: len(malformed),
@@ -73,10 +102,32 @@ def decision_attributes(
         attributes[names.ATTR_BLOCKED_REASONS] = sorted({d.reason.value for d in blocked})
     if malformed:
         attributes[names.ATTR_MALFORMED_REASONS] = sorted({d.reason.value for d in malformed})
-    if caller is not None and caller.user is not None:
-        attributes[names.ATTR_USER] = caller.user[: names.MAX_CALLER_CHARACTERS]
-    if caller is not None and caller.tenant is not None:
-        attributes[names.ATTR_TENANT] = caller.tenant[: names.MAX_CALLER_CHARACTERS]
+    return attributes
+
+
+def shadow_attributes(live: Evaluation, shadow: Evaluation, policy: str) -> dict[str, AttributeValue]:
+    """Return the attributes that say where a request would have fared otherwise under the shadow policy.
+
+    Args:
+        live: what was decided.
+        shadow: what the shadow policy would have decided on the same headers.
+        policy: digest of the policy that enforcing it would give.
+
+    """
+    pairs = zip(live.decisions, shadow.decisions, strict=True)
+    differing = [would_be for is_, would_be in pairs if is_.decision is not would_be.decision]
+    forwarded = [d.name for d in differing if d.decision is DecisionKind.FORWARDED and d.name is not None]
+    stopped = [d for d in differing if d.decision is not DecisionKind.FORWARDED]
+    attributes: dict[str, AttributeValue] = {
+        names.ATTR_SHADOW_POLICY: policy,
+        names.ATTR_SHADOW_OUTCOME: shadow.outcome.value,
+        names.ATTR_SHADOW_DIFFERING: len(differing),
+    }
+    if forwarded:
+        attributes[names.ATTR_SHADOW_FORWARDED_NAMES] = _capped(forwarded)
+    if stopped:
+        attributes[names.ATTR_SHADOW_STOPPED_NAMES] = _capped([d.name for d in stopped if d.name is not None])
+        attributes[names.ATTR_SHADOW_STOPPED_REASONS] = sorted({d.reason.value for d in stopped})
     return attributes
 
 
@@ -86,7 +137,7 @@ def _capped(header_names: Collection[str]) -> list[str]:
 
 def record_decision(
     attributes: Mapping[str, AttributeValue],
-    forwarded: Collection[str],
+    added: Collection[str],
     base_url: str,
     tracer: trace.Tracer | None = None,
 ) -> SpanContext:
@@ -96,7 +147,7 @@ def record_decision(
 
     Args:
         attributes: of `decision_attributes`.
-        forwarded: names of the headers that are sent on.
+        added: names of the headers that the call carries by this decision: sent on, or set by the server.
         base_url: of the provider; only CLIENT spans to its host and port carry the decision.
         tracer: makes the span of its own; by default from the global tracer provider.
 
@@ -113,7 +164,7 @@ def record_decision(
         span = tracer.start_span(names.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
-    _outbound_call.set(_OutboundCall(attributes, base_url, forwarded, link))
+    _outbound_call.set(_OutboundCall(attributes, base_url, added, link))
     return span.get_span_context()
 
 
@@ -161,7 +212,7 @@ class DecisionSpanProcessor(SpanProcessor):
         call = _outbound_call.get()
         if call is None or span.kind is not SpanKind.CLIENT:
             return
-        _redact(span, call.forwarded)
+        _redact(span, call.added)
         if _netloc(span) == urlsplit(call.base_url).netloc:
             span.set_attributes(call.attributes)
             if call.link is not None and call.link.is_valid:

@@ -5,11 +5,12 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome
+from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome, ServerSetResult
+from extra_headers.forwarding.identity import User
 from extra_headers.telemetry import names, settings
 from extra_headers.telemetry.metrics import Metrics
 from extra_headers.telemetry.reference import registry, render
-from extra_headers.telemetry.spans import Caller, decision_attributes
+from extra_headers.telemetry.spans import Caller, decision_attributes, shadow_attributes
 
 _GROUPS = {group["id"]: group for group in registry()}
 
@@ -43,12 +44,23 @@ def test_closed_sets() -> None:
     assert labels["decision"]["members"] == [kind.value for kind in DecisionKind]
     assert labels["reason"]["members"] == [reason.value for reasons in REASONS.values() for reason in reasons]
     assert labels["outcome"]["members"] == [outcome.value for outcome in Outcome]
+    assert labels["result"]["members"] == [result.value for result in ServerSetResult]
+    for label in ("decision", "reason", "outcome"):
+        assert labels[f"shadow_{label}"]["members"] == labels[label]["members"]
 
 
 def test_span_attributes() -> None:
     """A span with everything to say carries exactly the registered attributes, of the registered types."""
-    headers = {"X-A": "1", "Cookie": "s", "X-B": "\n"}
-    emitted = decision_attributes(evaluate(headers, Policy(on_malformed="drop")), "p", "d", Caller("u", "t"))
+    headers = {"X-A": "1", "Cookie": "s", "X-B": "\n", "X-C": "1"}
+    live = evaluate(headers, Policy(on_malformed="drop", block=("x-c",)))
+    shadow = evaluate(headers, Policy(on_malformed="drop", block=("x-a",)))
+    server_set = Policy(set={"x-user": "${user.id}", "x-team": "${user.tenant}"}, on_missing="omit").server_set(
+        User("u")
+    )
+    emitted = {
+        **decision_attributes(live, "p", "d", Caller("u", "t"), server_set),
+        **shadow_attributes(live, shadow, "d"),
+    }
     registered = _attributes("span.extra_headers")
 
     assert set(emitted) == set(registered)

@@ -1,0 +1,112 @@
+"""Decides what one provider's calls may carry and records it; a shadow policy is asked beside, and has no say.
+
+Where policy and telemetry meet, for hosts and plain clients alike. Keeps no state of a request.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from extra_headers.forwarding.added import AddedHeaders
+from extra_headers.forwarding.decisions import (
+    BlockedHeadersError,
+    Evaluation,
+    MalformedHeadersError,
+    MissingIdentityError,
+    ServerSet,
+)
+from extra_headers.forwarding.evaluation import evaluate
+from extra_headers.forwarding.names import fold
+from extra_headers.forwarding.policy import Policy
+from extra_headers.telemetry.metrics import ProviderLabels
+from extra_headers.telemetry.recorder import Recorder
+from extra_headers.telemetry.spans import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one request may carry to a provider."""
+
+    evaluation: Evaluation | None
+    """Of the caller's headers; None where there are none."""
+    server_set: ServerSet | None = None
+    """What the server sets; None where the policy sets nothing."""
+
+    def rejection(self, provider: str) -> BlockedHeadersError | MalformedHeadersError | MissingIdentityError | None:
+        """Return the error of a rejected request; None where it goes on."""
+        if self.server_set is not None and (error := self.server_set.rejection(provider)) is not None:
+            return error
+        return None if self.evaluation is None else self.evaluation.rejection(provider)
+
+    @property
+    def added(self) -> AddedHeaders:
+        """The headers to add to each call."""
+        return AddedHeaders(
+            {} if self.evaluation is None else self.evaluation.forwarded,
+            {} if self.server_set is None else self.server_set.headers,
+        )
+
+
+class Judge:
+    """Decides and records for one provider."""
+
+    def __init__(self, provider: str, provider_type: str, policy: Policy) -> None:
+        self._policy = policy
+        self._candidate = policy.candidate
+        self._recorder = Recorder(
+            ProviderLabels(
+                provider,
+                provider_type,
+                policy.digest,
+                policy.on_blocked,
+                policy.on_malformed,
+                server_set={name: fold(name) for name in policy.set},
+                shadow=None if self._candidate is None else self._candidate.digest,
+            )
+        )
+
+    def decide(
+        self,
+        headers: object,
+        outbound: Collection[str],
+        base_url: str,
+        caller: Caller | None = None,
+        server_set: ServerSet | None = None,
+    ) -> Judgement:
+        """Decide on a request and record what was decided.
+
+        Args:
+            headers: the caller's, as decoded from JSON; None for none.
+            outbound: names that the call carries without them.
+            base_url: of the provider.
+            caller: whom the host authenticated.
+            server_set: what the server sets on the request.
+
+        """
+        if headers is None:
+            if server_set is not None:
+                self._recorder.record_server_set(server_set, base_url, caller)
+            return Judgement(None, server_set)
+        started = time.perf_counter()
+        evaluation = _judged(headers, self._policy, outbound, server_set)
+        seconds = time.perf_counter() - started
+        shadow = self._shadow(headers, outbound, server_set)
+        self._recorder.record(evaluation, seconds, base_url, caller, server_set=server_set, shadow=shadow)
+        return Judgement(evaluation, server_set)
+
+    def decide_nothing(self) -> None:
+        """Note that the next call to the provider carries nothing of ours."""
+        self._recorder.record_nothing()
+
+    def _shadow(
+        self, headers: object, outbound: Collection[str], server_set: ServerSet | None
+    ) -> Callable[[], Evaluation] | None:
+        candidate = self._candidate
+        return None if candidate is None else lambda: _judged(headers, candidate, outbound, server_set)
+
+
+def _judged(headers: object, policy: Policy, outbound: Collection[str], server_set: ServerSet | None) -> Evaluation:
+    evaluation = evaluate(headers, policy, outbound)
+    if server_set is None or not server_set.rejected:
+        return evaluation
+    return replace(evaluation, forwarded={}, withheld=True)
