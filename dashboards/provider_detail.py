@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from extra_headers.dashboards import colours, shared
+from extra_headers.dashboards import colours, shadow, shared
 from extra_headers.dashboards.assembly import assemble
 from extra_headers.dashboards.links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 from extra_headers.dashboards.panels import About, Panel, Query, graph, number
@@ -47,6 +47,8 @@ def provider_detail() -> str:
                 _blocked_by_instance(),
             ],
             "What becomes of the requests?": [_outcomes(), shared.stopped_requests()],
+            "What would the shadow policy change?": shadow.panels(),
+            "Does the provider learn who calls?": [_server_set()],
             "Which policy decides, and what does it cost?": [
                 shared.policies(),
                 shared.evaluation_time(),
@@ -150,4 +152,24 @@ def _outcomes() -> Panel:
         Query(expr=per_minute(names.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
         stacked=True,
         colours=colours.OUTCOMES,
+    )
+
+
+def _server_set() -> Panel:
+    header, result = names.LABEL_HEADER, names.LABEL_RESULT
+    return graph(
+        About(
+            title="Headers that the server sets",
+            description=(
+                f"Headers a minute that the policy sets from the authenticated caller ({names.SERVER_SET_TOTAL}), by "
+                "what becomes of them. Rejected or omitted: callers without such a value; see whom in the audit log or "
+                "by a trace, and what the server's auth provider says of them."
+            ),
+            unit="cpm",
+            empty="The policy of this provider sets no header.",
+            width=24,
+        ),
+        Query(
+            expr=per_minute(names.SERVER_SET_TOTAL, by=(header, result)), legend=f"{{{{{header}}}}} {{{{{result}}}}}"
+        ),
     )

@@ -47,23 +47,27 @@ class Judgement:
         )
 
 
+def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabels:
+    """Return what the metrics of a provider say of it and of its policy."""
+    candidate = policy.candidate
+    return ProviderLabels(
+        provider,
+        provider_type,
+        policy.digest,
+        policy.on_blocked,
+        policy.on_malformed,
+        server_set={name: fold(name) for name in policy.set},
+        shadow=None if candidate is None else candidate.digest,
+    )
+
+
 class Judge:
     """Decides and records for one provider."""
 
     def __init__(self, provider: str, provider_type: str, policy: Policy) -> None:
         self._policy = policy
         self._candidate = policy.candidate
-        self._recorder = Recorder(
-            ProviderLabels(
-                provider,
-                provider_type,
-                policy.digest,
-                policy.on_blocked,
-                policy.on_malformed,
-                server_set={name: fold(name) for name in policy.set},
-                shadow=None if self._candidate is None else self._candidate.digest,
-            )
-        )
+        self._recorder = Recorder(labels_of(provider, provider_type, policy))
 
     def decide(
         self,

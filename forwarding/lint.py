@@ -3,7 +3,7 @@
 Pure functions that return findings or raise `ValueError`, always with the entry, what is wrong and what would be right.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
 from extra_headers.forwarding.decisions import Reason
@@ -87,13 +87,19 @@ def lint_set(names: Sequence[str]) -> list[str]:
     ]
 
 
-def lint_set_beside(operators_headers: Collection[str], names: Collection[str]) -> list[str]:
-    """Return which names in `set` the operator's `network.headers` has, too, in whatever spelling."""
-    others = {fold(name): name for name in operators_headers}
+def lint_set_beside(others: Mapping[str, str], names: Collection[str]) -> list[str]:
+    """Return which names in `set` another setting of the provider makes it send, too, in whatever spelling.
+
+    Args:
+        others: the name of each such setting, by the name of the header.
+        names: in `set`.
+
+    """
+    settings = {fold(name): setting for name, setting in others.items()}
     return [
-        f"set.{name}: `network.headers` of the provider sets {others[fold(name)]!r}, the same header; remove one"
+        f"set.{name}: {settings[fold(name)]!r} of the provider names the same header; remove one"
         for name in names
-        if fold(name) in others
+        if fold(name) in settings
     ]
 
 

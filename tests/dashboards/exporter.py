@@ -19,7 +19,9 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from prometheus_client import make_wsgi_app
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
+from extra_headers.forwarding.identity import User
+from extra_headers.forwarding.judge import labels_of
+from extra_headers.telemetry.metrics import Metrics, ProviderMetrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,14 +32,7 @@ class Provider:
 
     def __init__(self, metrics: Metrics, provider_id: str, setting: dict[str, object]) -> None:
         self.policy = Policy.model_validate(setting)
-        labels = ProviderLabels(
-            provider_id,
-            f"remote::{provider_id}",
-            self.policy.digest,
-            self.policy.on_blocked,
-            self.policy.on_malformed,
-        )
-        self.metrics = ProviderMetrics(metrics, labels)
+        self.metrics = ProviderMetrics(metrics, labels_of(provider_id, f"remote::{provider_id}", self.policy))
 
     def evaluate(self, headers: object, outbound: Iterable[str]) -> None:
         """Decide and count the extra headers of one request, with a made-up trace."""
@@ -51,6 +46,10 @@ class Provider:
             trace_flags=TraceFlags(TraceFlags.SAMPLED),
         )
         self.metrics.record(evaluation, seconds, span)
+        if (candidate := self.policy.candidate) is not None:
+            self.metrics.record_shadow(evaluation, evaluate(headers, candidate, outbound))
+        if (server_set := self.policy.server_set(User("made-up"))) is not None:
+            self.metrics.record_server_set(server_set)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -11,7 +11,7 @@ from extra_headers.dashboards.generate import GENERATED
 from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_COUNT, EVALUATION_SUM, INSTANCE, JOB
 from extra_headers.dashboards.recording import RECORDED, grown, usual
 from extra_headers.dashboards.tuning import Tuning
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome, Reason
+from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome, Reason, ServerSetResult
 from extra_headers.telemetry import names
 from tests.dashboards.documents import Json, Target, dashboards, panels, targets
 from tests.dashboards.promql import parse
@@ -33,6 +33,10 @@ VALUES: dict[str, set[str]] = {
     names.LABEL_DECISION: {kind.value for kind in DecisionKind},
     names.LABEL_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
     names.LABEL_OUTCOME: {outcome.value for outcome in Outcome},
+    names.LABEL_RESULT: {result.value for result in ServerSetResult},
+    names.LABEL_SHADOW_DECISION: {kind.value for kind in DecisionKind},
+    names.LABEL_SHADOW_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
+    names.LABEL_SHADOW_OUTCOME: {outcome.value for outcome in Outcome},
 }
 
 

@@ -13,7 +13,13 @@ from tests.dashboards.documents import Target, targets
 from tests.dashboards.stack import Prometheus, Stack, wait_for
 
 POLICIES: dict[str, dict[str, object]] = {
-    "vllm": {"allow": ["x-maas-*"], "on_malformed": "drop"},
+    "vllm": {
+        "allow": ["x-maas-*"],
+        "on_malformed": "drop",
+        "shadow": {"allow": ["x-other"], "on_blocked": "reject", "on_malformed": "drop"},
+        "set": {"x-user": "${user.id}", "x-team": "${user.tenant}"},
+        "on_missing": "omit",
+    },
     "openai": {"on_blocked": "reject"},
 }
 HOSTILE = {"Authorization": "Bearer made-up", "x-maas-tenant": "a", "x-other": "b", "User-Agent": "c"}
@@ -25,7 +31,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """Yield a Prometheus that has seen clean, filtered and rejected requests, and two policies for one provider."""
     with Stack(tmp_path_factory.mktemp("panels")) as stack:
         first = stack.exporter(POLICIES)
-        second = stack.exporter({**POLICIES, "vllm": {"allow": ["x-maas-*", "x-new"]}})
+        second = stack.exporter({**POLICIES, "vllm": {**POLICIES["vllm"], "allow": ["x-maas-*", "x-new"]}})
         running = stack.prometheus(first, second, tuning=Tuning(window=10, baseline=30, new_series=8))
         wait_for(lambda: len(running.query("extra_headers_policy_info")) == 4, "the first scrapes")
         for exporter in (first, second):
@@ -64,7 +70,7 @@ def test_panel_shows_data(prometheus: Prometheus, target: Target) -> None:
 
 
 def _only(title: str, prometheus: Prometheus) -> list[dict[str, Any]]:
-    target = next(t for t in targets() if t.panel["title"] == title and "overview" in t.dashboard)
+    target = next(t for t in targets() if t.panel["title"] == title)
     return prometheus.query(_with_variables(target.expr))
 
 
@@ -99,6 +105,15 @@ def test_first_event_of_a_name_counts(prometheus: Prometheus) -> None:
 
     wait_for(lambda: counted().get("authorization") == pytest.approx(16, rel=0.25), "16 times authorization")
     assert {"authorization", "user-agent", "_other"} <= counted().keys()
+
+
+def test_what_the_shadow_policy_would_change_is_counted(prometheus: Prometheus) -> None:
+    """On each of two replicas: 20 and 5 that would no longer pass, and 5 that would."""
+    wait_for(
+        lambda: _numbers(_only("Headers decided differently", prometheus)) == [pytest.approx(60, rel=0.25)],
+        "60 headers that the two decide differently",
+    )
+    assert _numbers(_only("Requests newly rejected", prometheus)) == [pytest.approx(50, rel=0.25)]
 
 
 def test_exemplars_lead_to_a_trace(prometheus: Prometheus) -> None:
