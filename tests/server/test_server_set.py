@@ -241,20 +241,17 @@ async def test_users_at_once_never_see_each_others(stack: Stack) -> None:
         assert request.values("x-own") in ([], [f"u{number}"])
 
 
-CONTRADICTIONS = {
-    "network.headers": {"network": {"headers": {"X_Tenant_Id": "static"}}},
-    "forward_headers": {"forward_headers": {"tenant": "X-Tenant-ID"}, "provider_type": "remote::passthrough"},
+CONTRADICTIONS: dict[str, tuple[str, dict[str, object]]] = {
+    "network.headers": ("remote::vllm", {"network": {"headers": {"X_Tenant_Id": "static"}}}),
+    "forward_headers": ("remote::passthrough", {"forward_headers": {"tenant": "X-Tenant-ID"}}),
 }
 
 
 @pytest.mark.parametrize("setting", CONTRADICTIONS)
 def test_another_setting_for_the_same_header_is_an_error_at_start_up(tmp_path: Path, setting: str) -> None:
     """There is one source for it, or the server does not start: least of all a source that callers fill."""
-    settings: dict[str, object] = {"provider_type": "remote::vllm", **CONTRADICTIONS[setting]}
-    provider_type = str(settings.pop("provider_type"))
-    provider = inference_provider(
-        "team-a", "http://127.0.0.1:1/v1", {"set": SET}, provider_type=provider_type, **settings
-    )
+    provider_type, settings = CONTRADICTIONS[setting]
+    provider = inference_provider("a", "http://127.0.0.1:1/v1", {"set": SET}, provider_type=provider_type, **settings)
     config = run_config([provider], tmp_path, free_port())
     with pytest.raises(ServerError), OgxServer(config, tmp_path) as server:
         raise AssertionError(server.log)
