@@ -1,8 +1,11 @@
 """Headers that the server sets: the grammar of their values, what they render to, what an operator gets wrong."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from extra_headers.forwarding import Policy, PolicyError, Reason
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
@@ -223,3 +226,12 @@ class TestRendering:
     def test_shows_no_value(self) -> None:
         """Neither the user nor what was rendered."""
         assert "alice" not in repr(ALICE) + repr(server_set({"x-user": "${user.id}"}))
+
+
+def test_the_example_of_the_documentation() -> None:
+    """Its run config is valid, and sets what it says."""
+    text = (Path(__file__).parents[2] / "docs" / "identity-headers.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = parse_policy(yaml.safe_load(block)["extra_headers"], SUBJECT).server_set(ALICE)
+    assert found is not None
+    assert dict(found.headers) == {"x-tenant-id": "blue", "x-user": "alice", "x-team": "team ml"}

@@ -1,8 +1,11 @@
 """The shadow policy as a setting: what it may hold, how its findings are told, and the policy that it would become."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from extra_headers.forwarding import Limits, Policy, PolicyError, Reason
 from extra_headers.forwarding.policy import ShadowPolicy, parse_policy
@@ -78,3 +81,13 @@ def test_without_a_shadow_policy_there_is_no_candidate() -> None:
     """And an empty one is all defaults."""
     assert Policy().candidate is None
     assert Policy(allow=(), shadow=ShadowPolicy()).candidate == Policy()
+
+
+def test_the_roll_out_guide_enforces_what_it_compares() -> None:
+    """Its run configs are valid, and the last one has the digest that the first one's shadow policy announced."""
+    text = (Path(__file__).parents[2] / "docs" / "roll-out.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    first, from_nothing, enforced = [parse_policy(yaml.safe_load(b)["extra_headers"], SUBJECT) for b in blocks]
+    assert first.candidate is not None
+    assert first.candidate.digest == enforced.digest
+    assert (from_nothing.allow, from_nothing.candidate) == ((), Policy(allow=("x-maas-*",)))

@@ -4,6 +4,7 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +115,15 @@ def test_what_the_shadow_policy_would_change_is_counted(prometheus: Prometheus) 
         "60 headers that the two decide differently",
     )
     assert _numbers(_only("Requests newly rejected", prometheus)) == [pytest.approx(50, rel=0.25)]
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "roll-out.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("expr", re.findall(r"^```promql\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE))
+def test_the_roll_out_guide_compares(prometheus: Prometheus, expr: str) -> None:
+    """Each of its queries returns numbers."""
+    assert _numbers(prometheus.query(expr.replace("[1d]", "[60s]")))
 
 
 def test_exemplars_lead_to_a_trace(prometheus: Prometheus) -> None:
