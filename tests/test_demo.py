@@ -170,7 +170,7 @@ class TestStory:
         assert told.seconds < SECONDS
         assert told.errors == ""
         assert re.search(
-            r"^✓ All as told in \d+ s: 25 calls, 3 headers stopped, no header value", told.output, re.MULTILINE
+            r"^✓ All as told in \d+ s: 26 calls, 4 headers stopped, no header value", told.output, re.MULTILINE
         )
 
     def test_leaves_nothing_behind(self, told: RunningDemo) -> None:
@@ -263,6 +263,18 @@ class TestStory:
                     "each call with its own caller's header and the provider's own key, and no other",
                 ],
             ),
+            (
+                "7  A user, and a policy on trial",
+                [
+                    'policy    {"set": {"x-user": "${user.id}"}, "shadow": {"allow": ["x-maas-*"], "on_blocked":',
+                    "decided   ✗ blocked    X_User   override: the outbound request already carries it",
+                    "✓ forwarded  X-Trial  allowed: passes the policy",
+                    "shadow    ✗ blocked  X-Trial  not_allowed: the operator's allow list does not name it",
+                    "+1 set by the server",
+                    "+1 shadow blocked/not_allowed",
+                    "x-user: alice",
+                ],
+            ),
         ],
     )
     def test_tells_a_scene(self, told: RunningDemo, heading: str, lines: Sequence[str]) -> None:
@@ -273,8 +285,12 @@ class TestStory:
     def test_shows_the_counters(self, told: RunningDemo) -> None:
         """The series that are not zero stand there as they were scraped, and add up to the story."""
         shown = told.section("The counters").splitlines()[2:]
-        assert {re.sub(r"provider=\"vllm\",?", "", line.strip()) for line in shown} == {
+        assert {re.sub(r"provider=\"vllm(-told)?\",?", "", line.strip()) for line in shown} == {
             'extra_headers_decisions_total{decision="forwarded",reason="allowed"} 22.0',
+            'extra_headers_decisions_total{decision="forwarded",reason="allowed"} 1.0',
+            'extra_headers_decisions_total{decision="blocked",reason="override"} 1.0',
+            'extra_headers_requests_total{outcome="filtered",} 1.0',
+            'extra_headers_server_set_total{header="x-user",result="sent"} 1.0',
             'extra_headers_decisions_total{decision="blocked",reason="credential"} 1.0',
             'extra_headers_decisions_total{decision="blocked",reason="client_identity"} 1.0',
             'extra_headers_decisions_total{decision="malformed",reason="value"} 1.0',
@@ -309,7 +325,7 @@ class TestSelfCheck:
         arrival = Arrival(ReceivedRequest(head.encode(), b"{}"), frozenset({"authorization"}))
         exchange = Exchange(self.OVERRIDE.callers[0], Reply(status, None, (0.0, 1.0)), arrival)
         first = Arrival(ReceivedRequest(head.replace(credential, PROVIDER_KEY).encode(), b"{}"), arrival.ordinary)
-        counted = Counted(decisions, Counter({Outcome.FILTERED: 1}), {})
+        counted = Counted(decisions, Counter({Outcome.FILTERED: 1}), {}, Counter(), 0)
         return "; ".join(play._faults(self.OVERRIDE, [exchange], counted, 1, first))
 
     def test_finds_nothing_where_all_is_well(self) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from extra_headers.forwarding.demo.story import PROVIDER_DATA_HEADER, PROVIDER_ID
+from extra_headers.forwarding.demo.story import PROVIDER_DATA_HEADER, PROVIDER_ID, USER, USER_HEADER
 from extra_headers.forwarding.demo.upstream import MODEL
 
 _TIMEOUT_SECONDS = 15.0
@@ -53,17 +53,17 @@ def request(
         connection.close()
 
 
-def chat(port: int, content: str, provider_data: str | None = None) -> Reply:
-    """Send one chat message as a caller, with the given value of the provider-data header.
+def chat(port: int, content: str, provider_data: str | None = None, provider: str = PROVIDER_ID) -> Reply:
+    """Send one chat message as the story's user, with the given value of the provider-data header.
 
     Raises:
         NoAnswerError: there was no answer.
 
     """
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", USER_HEADER: USER}
     if provider_data is not None:
         headers[PROVIDER_DATA_HEADER] = provider_data
-    body = json.dumps({"model": f"{PROVIDER_ID}/{MODEL}", "messages": [{"role": "user", "content": content}]})
+    body = json.dumps({"model": f"{provider}/{MODEL}", "messages": [{"role": "user", "content": content}]})
     started = time.perf_counter()
     status, answer = request("POST", port, "/v1/chat/completions", body, headers)
     seconds = (started, time.perf_counter())

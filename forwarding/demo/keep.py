@@ -11,7 +11,7 @@ from extra_headers.forwarding.demo.play import Stage
 from extra_headers.forwarding.demo.server import OgxServer, ServerError
 from extra_headers.forwarding.demo.show import Show
 from extra_headers.forwarding.demo.signals import Stopped
-from extra_headers.forwarding.demo.story import PROVIDER_DATA_HEADER, PROVIDER_ID, provider_data
+from extra_headers.forwarding.demo.story import PROVIDER_DATA_HEADER, PROVIDER_ID, USER, USER_HEADER, provider_data
 from extra_headers.forwarding.demo.upstream import MODEL
 
 _POLL_SECONDS = 0.2
@@ -75,6 +75,7 @@ def _curl(url: str, headers: Mapping[str, str]) -> list[str]:
     body = json.dumps({"model": f"{PROVIDER_ID}/{MODEL}", "messages": [{"role": "user", "content": "hi"}]})
     return [
         f"curl -sw '\\n' {url}/v1/chat/completions -H 'content-type: application/json'",
+        f"-H {shlex.quote(f'{USER_HEADER}: {USER}')}",
         f"-H {shlex.quote(f'{PROVIDER_DATA_HEADER}: {provider_data(headers)}')}",
         f"-d {shlex.quote(body)}",
     ]

@@ -71,6 +71,10 @@ class Counted:
     requests: Counter[Outcome]
     rules: Mapping[Reason, str]
     """The policy's entry that blocked a header."""
+    shadow: Counter[tuple[DecisionKind, Reason]]
+    """Decisions of the shadow policy."""
+    server_set: int
+    """Headers that the server sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Stage:
 
         def call(number: int, headers: Mapping[str, str] | None) -> Reply:
             start.wait()
-            return chat(self.server_port, _content(number), provider_data(headers) if headers else None)
+            return chat(self.server_port, _content(number), provider_data(headers) if headers else None, scene.provider)
 
         futures = [self.threads.submit(call, number, headers) for number, headers in enumerate(scene.callers)]
         replies = self.signals.results(futures)
@@ -128,7 +132,7 @@ class Stage:
                 Exchange(headers, reply, self._arrival(request, scene.forwarded(headers)) if request else None)
             )
         at_once = _most_at_once(reply.seconds for reply in replies)
-        counted = Counted(_decisions(before, after), _requests(before, after), _rules(before, after))
+        counted = _counted(before, after)
         unexpected = len(taken) - sum(e.arrival is not None for e in exchanges)
         faults = _faults(scene, exchanges, counted, at_once, self.first)
         if unexpected:
@@ -155,11 +159,23 @@ def _content_of(request: ReceivedRequest) -> str:
     return str(json.loads(request.body)["messages"][0]["content"])
 
 
-def _decisions(before: Scrape, after: Scrape) -> Counter[tuple[DecisionKind, Reason]]:
-    grown = after.increases_since(before, names.DECISIONS_TOTAL)
+def _counted(before: Scrape, after: Scrape) -> Counted:
+    return Counted(
+        _decisions(before, after, names.DECISIONS_TOTAL, names.LABEL_DECISION, names.LABEL_REASON),
+        _requests(before, after),
+        _rules(before, after),
+        _decisions(before, after, names.SHADOW_DECISIONS_TOTAL, names.LABEL_SHADOW_DECISION, names.LABEL_SHADOW_REASON),
+        sum(after.increases_since(before, names.SERVER_SET_TOTAL).values()),
+    )
+
+
+def _decisions(
+    before: Scrape, after: Scrape, metric: str, decision: str, reason: str
+) -> Counter[tuple[DecisionKind, Reason]]:
+    grown = after.increases_since(before, metric)
     return Counter(
         {
-            (DecisionKind(dict(labels)[names.LABEL_DECISION]), Reason(dict(labels)[names.LABEL_REASON])): increase
+            (DecisionKind(dict(labels)[decision]), Reason(dict(labels)[reason])): increase
             for labels, increase in grown.items()
         }
     )
@@ -192,9 +208,12 @@ def _faults(
     for what, grown, expected in (
         ("decisions", counted.decisions, scene.expected_decisions()),
         ("requests", counted.requests, scene.expected_requests()),
+        ("decisions of the shadow policy", counted.shadow, scene.expected_shadow()),
     ):
         if grown != expected:
             faults.append(f"{what} counted: {_tally(grown)}; expected: {_tally(expected)}")
+    if counted.server_set != scene.expected_set():
+        faults.append(f"{counted.server_set} headers set by the server; expected: {scene.expected_set()}")
     if len(scene.callers) > 1 and at_once < 2:
         faults.append("the calls did not overlap in time")
     return faults

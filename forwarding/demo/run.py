@@ -26,7 +26,16 @@ from extra_headers.forwarding.demo.ports import Ports
 from extra_headers.forwarding.demo.server import OgxServer, inference_provider, run_config
 from extra_headers.forwarding.demo.show import Show
 from extra_headers.forwarding.demo.signals import Signals
-from extra_headers.forwarding.demo.story import PROVIDER_ID, PROVIDER_KEY, PROVIDER_TYPE, SCENES, SECRETS
+from extra_headers.forwarding.demo.story import (
+    PROVIDER_ID,
+    PROVIDER_KEY,
+    PROVIDER_TYPE,
+    SCENES,
+    SECRETS,
+    TOLD_PROVIDER_ID,
+    TOLD_SETTING,
+    USER_HEADER,
+)
 from extra_headers.forwarding.demo.upstream import Upstream
 from extra_headers.telemetry import names
 
@@ -79,8 +88,12 @@ def _run(  # noqa: PLR0913, PLR0917 - private
     show.ready("model provider", upstream.base_url, "a stand-in that records every byte it receives")
     show.ready("OTLP receiver", receiver.url, "takes the traces and metrics that the server exports")
 
-    provider = inference_provider(PROVIDER_ID, upstream.base_url, True, PROVIDER_TYPE, api_token=PROVIDER_KEY)
-    config = run_config([provider], directory, ports.server)
+    providers = [
+        inference_provider(provider_id, upstream.base_url, setting, PROVIDER_TYPE, api_token=PROVIDER_KEY)
+        for provider_id, setting in ((PROVIDER_ID, True), (TOLD_PROVIDER_ID, TOLD_SETTING))
+    ]
+    config = run_config(providers, directory, ports.server)
+    config["server"]["auth"] = {"provider_config": {"type": "upstream_header", "principal_header": USER_HEADER}}
     ogx = f"OGX {version('ogx')}"
     with show.starting(ogx) as tell:
 
@@ -150,7 +163,8 @@ def _tell(stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver, s
 
     metrics = scrape(stage.metrics_port)
     show.counters(
-        metrics.lines(names.DECISIONS_TOTAL, names.REQUESTS_TOTAL), f"http://127.0.0.1:{stage.metrics_port}/metrics"
+        metrics.lines(names.DECISIONS_TOTAL, names.REQUESTS_TOTAL, names.SERVER_SET_TOTAL),
+        f"http://127.0.0.1:{stage.metrics_port}/metrics",
     )
     if missing := _missing_spans(stage, receiver, played):
         faults.append(f"{missing} of the calls to the provider were not exported as spans")

@@ -88,7 +88,7 @@ class Show:
     def run_config(self, config: Mapping[str, Any]) -> None:
         """Print the part of a run config that matters here."""
         self.heading("The run config", "two lines load the add-on and switch it on")
-        shown = {"providers": {"inference": config["providers"]["inference"]}}
+        shown = {"providers": {"inference": config["providers"]["inference"][:1]}}
         for line in yaml.safe_dump(shown, sort_keys=False).splitlines():
             ours = line.strip().startswith(("module:", f"{NAMESPACE}:"))
             self._print(Text(f"{'▶' if ours else ' '} {line}", _HIGHLIGHT if ours else "dim"))
@@ -108,10 +108,14 @@ class Show:
 
     def _rows(self, played: Played, *, in_full: bool) -> Iterator[tuple[str, RenderableType]]:
         exchanges, calls = played.exchanges, len(played.exchanges)
+        if played.scene.setting is not None:
+            yield "policy", Text(json.dumps(played.scene.setting), "dim")
         yield "sent", _groups([_sent(exchange) for exchange in exchanges])
         if calls > 1:
             yield "", Text(f"{calls} calls, up to {played.at_once} under way at the same moment", "dim")
-        yield "decided", _decided(played)
+        yield "decided", _decided(played.scene.decided, played)
+        if differing := {n: r for n, r in played.scene.shadow.items() if r is not played.scene.decided[n]}:
+            yield "shadow", _decided(differing, played)
         yield "counted", _counted(played)
         if played.scene.status != 200:
             yield "answered", _groups([_refusal(exchange) for exchange in exchanges])
@@ -229,11 +233,11 @@ def _groups(texts: Sequence[Text]) -> Text:
     return Text("\n").join(lines)
 
 
-def _decided(played: Played) -> RenderableType:
-    if not played.scene.decided:
+def _decided(decided: Mapping[str, Reason], played: Played) -> RenderableType:
+    if not decided:
         return Text("nothing", "dim")
     rows = Table.grid(padding=(0, 2))
-    for name, reason in played.scene.decided.items():
+    for name, reason in decided.items():
         kind = kind_of(reason)
         rows.add_row(Text(f"{_MARKS[kind]} {kind}", _STYLES[kind]), Text(name, "bold"), _why(name, reason, played))
     return rows
@@ -249,6 +253,8 @@ def _why(name: str, reason: Reason, played: Played) -> Text:
 def _counted(played: Played) -> Text:
     parts = [f"+{count} {kind}/{reason}" for (kind, reason), count in played.counted.decisions.items()]
     parts += [f"+{count} {_noun(count)} {outcome}" for outcome, count in played.counted.requests.items()]
+    parts += [f"+{played.counted.server_set} set by the server"] if played.counted.server_set else []
+    parts += [f"+{count} shadow {kind}/{reason}" for (kind, reason), count in played.counted.shadow.items()]
     return Text("   ".join(parts) or "nothing", "" if parts else "dim")
 
 

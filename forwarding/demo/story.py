@@ -10,6 +10,12 @@ from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome, R
 PROVIDER_ID = "vllm"
 PROVIDER_TYPE = "remote::vllm"
 PROVIDER_KEY = "the-providers-own-key"
+USER = "alice"
+USER_HEADER = "X-Auth-User"
+"""What a gateway in front of the server says of the caller, and the server takes for the authenticated user."""
+TOLD_PROVIDER_ID = "vllm-told"
+"""A second provider of the same type, which is told who calls, and has a policy on trial."""
+TOLD_SETTING = {"set": {"x-user": "${user.id}"}, "shadow": {"allow": ["x-maas-*"], "on_blocked": "reject"}}
 FIELD = "vllm_extra_headers"
 PROVIDER_DATA_HEADER = "X-OGX-Provider-Data"
 
@@ -30,6 +36,13 @@ class Scene:
     """What is decided for each header, by its name."""
     status: int = 200
     """Of the answer to every caller."""
+    provider: str = PROVIDER_ID
+    server_set: Mapping[str, str] = field(default_factory=dict)
+    """The headers that the server sets on each call, names in lower case."""
+    setting: Mapping[str, object] | None = None
+    """The provider's policy, where it is part of the story."""
+    shadow: Mapping[str, Reason] = field(default_factory=dict)
+    """What the shadow policy would decide for each header; empty without one."""
 
     @property
     def outcome(self) -> Outcome:
@@ -40,11 +53,12 @@ class Scene:
         return Outcome.CLEAN if kinds <= {DecisionKind.FORWARDED} else Outcome.FILTERED
 
     def forwarded(self, headers: Mapping[str, str] | None) -> dict[str, str]:
-        """Return those headers of a caller that reach the provider, names in lower case."""
+        """Return the headers that a call carries beside its own: the caller's and the server's, names in lower case."""
         if self.outcome is Outcome.REJECTED:
             return {}
         sent = (headers or {}).items()
-        return {n.lower(): v for n, v in sent if kind_of(self.decided[n]) is DecisionKind.FORWARDED}
+        passed = {n.lower(): v for n, v in sent if kind_of(self.decided[n]) is DecisionKind.FORWARDED}
+        return {**passed, **self.server_set}
 
     def expected_decisions(self) -> Counter[tuple[DecisionKind, Reason]]:
         """Return by how much the counter of each decision must grow."""
@@ -58,6 +72,16 @@ class Scene:
     def expected_requests(self) -> Counter[Outcome]:
         """Return by how much the counter of each outcome must grow; requests without extra headers do not count."""
         return Counter({self.outcome: calls} if (calls := sum(map(bool, self.callers))) else {})
+
+    def expected_shadow(self) -> Counter[tuple[DecisionKind, Reason]]:
+        """Return by how much the counter of each decision of the shadow policy must grow."""
+        return Counter(
+            (kind_of(self.shadow[n]), self.shadow[n]) for headers in self.callers for n in headers or () if self.shadow
+        )
+
+    def expected_set(self) -> int:
+        """Return by how much the counter of the headers that the server sends must grow."""
+        return len(self.server_set) * len(self.callers)
 
 
 def kind_of(reason: Reason) -> DecisionKind:
@@ -107,7 +131,17 @@ SCENES = (
         ({"X-Tenant": "acme-corp"}, {"X-Tenant": "globex-corp"}) * _CALLS_OF_EACH_TENANT,
         {"X-Tenant": Reason.ALLOWED},
     ),
+    Scene(
+        "A user, and a policy on trial",
+        "The server says who calls, whatever callers say. A shadow policy is compared and never acts.",
+        ({"X_User": "mallory", "X-Trial": "trial-run"},),
+        {"X_User": Reason.OVERRIDE, "X-Trial": Reason.ALLOWED},
+        provider=TOLD_PROVIDER_ID,
+        server_set={"x-user": USER},
+        setting=TOLD_SETTING,
+        shadow={"X_User": Reason.OVERRIDE, "X-Trial": Reason.NOT_ALLOWED},
+    ),
 )
 
-SECRETS = (PROVIDER_KEY, "free-tier", "attacker", "203.0.113.7", "acme-corp", "globex-corp")
+SECRETS = (PROVIDER_KEY, "free-tier", "attacker", "203.0.113.7", "acme-corp", "globex-corp", "mallory", "trial-run")
 """A word of every header value of the story, and the provider's key: none may show up in telemetry or a log."""

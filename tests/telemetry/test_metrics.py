@@ -11,6 +11,7 @@ from extra_headers.forwarding import Evaluation, Policy, evaluate
 from extra_headers.forwarding.decisions import REASONS
 from extra_headers.telemetry import names
 from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
+from tests.telemetry.totals import totals
 
 _POLICY = Policy.model_validate({"on_malformed": "drop", "block": ["x-internal-*"], "limits": {"max_headers": 1000}})
 _MIXED = {"X-A": "1", "X-B": "2", "Authorization": "s", "Proxy-Authorization": "s", "X-Internal-Id": "s", "X-C": "\n"}
@@ -30,17 +31,8 @@ def provider(registry: CollectorRegistry) -> ProviderMetrics:
     )
 
 
-def _totals(registry: CollectorRegistry, metric: str) -> dict[tuple[str, ...], float]:
-    return {
-        tuple(sample.labels[label] for label in names.LABELS[metric]): sample.value
-        for family in registry.collect()
-        for sample in family.samples
-        if sample.name == metric
-    }
-
-
 def _non_zero(registry: CollectorRegistry, metric: str) -> dict[tuple[str, ...], float]:
-    return {labels: value for labels, value in _totals(registry, metric).items() if value}
+    return {labels: value for labels, value in totals(registry, metric).items() if value}
 
 
 class TestSeries:
@@ -50,15 +42,15 @@ class TestSeries:
     def test_all_combinations_exist_at_zero(self, registry: CollectorRegistry) -> None:
         """Every decision and reason, and every outcome, is there before the first event."""
         expected = {("vllm", kind.value, reason.value): 0.0 for kind, reasons in REASONS.items() for reason in reasons}
-        assert _totals(registry, names.DECISIONS_TOTAL) == expected
+        assert totals(registry, names.DECISIONS_TOTAL) == expected
         outcomes = {("vllm", outcome): 0.0 for outcome in ("clean", "filtered", "rejected")}
-        assert _totals(registry, names.REQUESTS_TOTAL) == outcomes
+        assert totals(registry, names.REQUESTS_TOTAL) == outcomes
 
     @pytest.mark.usefixtures("provider")
     def test_the_policy_in_force_is_a_series(self, registry: CollectorRegistry) -> None:
         """Drift between replicas can be seen from the digest."""
         labels = ("vllm", "remote::vllm", _POLICY.digest, "drop", "drop")
-        assert _totals(registry, names.POLICY_INFO) == {labels: 1.0}
+        assert totals(registry, names.POLICY_INFO) == {labels: 1.0}
 
     def test_hostile_names_add_no_series(self, registry: CollectorRegistry, provider: ProviderMetrics) -> None:
         """Ten thousand names that no policy knows add one series at most, and the count stays exact."""
@@ -67,7 +59,7 @@ class TestSeries:
             headers = {f"X-Hostile-{i}": "v" for i in range(start, start + 500)}
             provider.record(evaluate(headers, policy), 1e-6)
 
-        assert _totals(registry, names.BLOCKED_NAMES_TOTAL) == {("vllm", "not_allowed", "_other"): 10_000.0}
+        assert totals(registry, names.BLOCKED_NAMES_TOTAL) == {("vllm", "not_allowed", "_other"): 10_000.0}
         assert b"Hostile" not in generate_latest(registry)
         assert len(list(generate_latest(registry).splitlines())) < 100
 
@@ -78,7 +70,7 @@ class TestSeries:
         for i in range(300):
             provider.record(evaluate({f"X-Amz-Evil-{i}": "v", f"X_AMZ_evil-{i}b": "v"}, _POLICY), 1e-6)
 
-        assert _totals(registry, names.BLOCKED_NAMES_TOTAL) == {("vllm", "credential", "x-amz-*"): 600.0}
+        assert totals(registry, names.BLOCKED_NAMES_TOTAL) == {("vllm", "credential", "x-amz-*"): 600.0}
 
 
 class TestCounts:

@@ -18,6 +18,7 @@ from extra_headers.telemetry.metrics import Metrics, ProviderMetrics
 from extra_headers.telemetry.spans import shadow_attributes
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY
 from tests.telemetry.servers import running, wait_until
+from tests.telemetry.totals import totals
 
 _NUMBERS = itertools.count(1)
 POLICY = Policy.model_validate(
@@ -35,15 +36,6 @@ def _both(headers: object, policy: Policy = POLICY) -> tuple[Evaluation, Evaluat
     return evaluate(headers, policy), evaluate(headers, policy.candidate)
 
 
-def _totals(registry: CollectorRegistry, metric: str) -> dict[tuple[str, ...], float]:
-    return {
-        tuple(sample.labels[label] for label in names.LABELS[metric]): sample.value
-        for family in registry.collect()
-        for sample in family.samples
-        if sample.name == metric
-    }
-
-
 class TestCounters:
     """What is counted."""
 
@@ -55,7 +47,7 @@ class TestCounters:
         provider.record_shadow(*_both({"X-B": "longer than eight"}))
         provider.record_shadow(*_both("no mapping"))
 
-        counted = {k: v for k, v in _totals(registry, names.SHADOW_DECISIONS_TOTAL).items() if v}
+        counted = {k: v for k, v in totals(registry, names.SHADOW_DECISIONS_TOTAL).items() if v}
         assert counted == {
             ("p", "forwarded", "blocked", "not_allowed"): 1,
             ("p", "forwarded", "forwarded", "allowed"): 1,
@@ -65,7 +57,7 @@ class TestCounters:
             ("p", "forwarded", "malformed", "too_large"): 1,
             ("p", "malformed", "malformed", "envelope"): 1,
         }
-        requests = {k: v for k, v in _totals(registry, names.SHADOW_REQUESTS_TOTAL).items() if v}
+        requests = {k: v for k, v in totals(registry, names.SHADOW_REQUESTS_TOTAL).items() if v}
         assert requests == {
             ("p", "filtered", "rejected"): 2,
             ("p", "clean", "rejected"): 1,
@@ -78,16 +70,16 @@ class TestCounters:
         ProviderMetrics(metrics, labels_of("with", "remote::p", POLICY))
         ProviderMetrics(metrics, labels_of("without", "remote::p", Policy()))
 
-        assert _totals(registry, names.SHADOW_DECISIONS_TOTAL) == {
+        assert totals(registry, names.SHADOW_DECISIONS_TOTAL) == {
             ("with", live.value, kind.value, reason.value): 0.0
             for live in DecisionKind
             for kind, reasons in REASONS.items()
             for reason in reasons
         }
         outcomes = itertools.product(Outcome, Outcome)
-        assert _totals(registry, names.SHADOW_REQUESTS_TOTAL) == {("with", a, b): 0.0 for a, b in outcomes}
+        assert totals(registry, names.SHADOW_REQUESTS_TOTAL) == {("with", a, b): 0.0 for a, b in outcomes}
         assert POLICY.candidate is not None
-        assert _totals(registry, names.SHADOW_POLICY_INFO) == {("with", POLICY.candidate.digest): 1.0}
+        assert totals(registry, names.SHADOW_POLICY_INFO) == {("with", POLICY.candidate.digest): 1.0}
 
 
 class TestAttributes:

@@ -1,0 +1,36 @@
+"""What the add-on adds to a call, beside what the call carries anyway."""
+
+import pytest
+
+from extra_headers.forwarding.added import NOTHING, AddedHeaders
+
+ADDED = AddedHeaders({"X-Note": "n"}, {"X-Tenant-Id": "blue", "user-agent": "ours"})
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (None, {"X-Note": "n", "X-Tenant-Id": "blue", "user-agent": "ours"}),
+        ({"x_tenant_id": "green", "A": "1"}, {"X-Note": "n", "A": "1", "X-Tenant-Id": "blue", "user-agent": "ours"}),
+        ({"x-note": "own"}, {"X-Note": "n", "x-note": "own", "X-Tenant-Id": "blue", "user-agent": "ours"}),
+        ({"X-Note": "own"}, {"X-Note": "own", "X-Tenant-Id": "blue", "user-agent": "ours"}),
+    ],
+)
+def test_a_calls_own_give_way_to_the_servers_only(own: dict[str, str] | None, expected: dict[str, str]) -> None:
+    """In any spelling; a caller's header never replaces one of the call's own."""
+    assert ADDED.beside(own) == expected
+
+
+def test_a_client_that_merges_by_exact_name_gets_its_own_spelling() -> None:
+    """One that has a header in two spellings gets both replaced."""
+    spelled = ADDED.spelled_as(["User-Agent", "X-Tenant-Id", "x_tenant_id", "Accept"])
+    assert spelled.beside() == {"X-Note": "n", "X-Tenant-Id": "blue", "x_tenant_id": "blue", "User-Agent": "ours"}
+    only_callers = AddedHeaders({"X-Note": "n"})
+    assert only_callers.spelled_as(["x-note"]) is only_callers
+
+
+def test_is_false_where_there_is_nothing_and_shows_no_value() -> None:
+    """A call without headers of ours stays the call that it is."""
+    assert not NOTHING
+    assert AddedHeaders({}, {"x-a": "v"})
+    assert "blue" not in repr(ADDED)
