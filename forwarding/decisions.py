@@ -235,8 +235,6 @@ class ServerSet:
 
     headers: Mapping[str, str] = field(repr=False)
     """Those to send. Empty where the request is rejected. Not shown in `repr`."""
-    names: tuple[str, ...]
-    """Of all that the policy sets."""
     missing: tuple[MissingHeader, ...] = ()
     """Those that cannot be set."""
     rejected: bool = False

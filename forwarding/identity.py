@@ -126,4 +126,4 @@ def render(templates: Mapping[str, Template], user: User, max_value_bytes: int, 
         else:
             headers[name] = value
     rejected = reject and bool(missing)
-    return ServerSet({} if rejected else headers, tuple(templates), tuple(missing), rejected)
+    return ServerSet({} if rejected else headers, tuple(missing), rejected)

@@ -23,6 +23,9 @@ from extra_headers.telemetry.recorder import Recorder
 from extra_headers.telemetry.spans import Caller
 
 
+_NOTHING_SET = ServerSet({})
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What one request may carry to a provider."""
@@ -95,6 +98,8 @@ class Judge:
         evaluation = _judged(headers, self._policy, outbound, server_set)
         seconds = time.perf_counter() - started
         shadow = self._shadow(headers, outbound, server_set)
+        if server_set is not None and evaluation.rejected_for is not None and not server_set.rejected:
+            server_set = _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
         self._recorder.record(evaluation, seconds, base_url, caller, server_set=server_set, shadow=shadow)
         return Judgement(evaluation, server_set)
 
