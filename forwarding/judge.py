@@ -22,7 +22,6 @@ from extra_headers.telemetry.metrics import ProviderLabels
 from extra_headers.telemetry.recorder import Recorder
 from extra_headers.telemetry.spans import Caller
 
-
 _NOTHING_SET = ServerSet({})
 
 
