@@ -65,9 +65,9 @@ def decision_attributes(
         server_set: what the server sets.
 
     """
-    attributes: dict[str, AttributeValue] = {names.ATTR_PROVIDER: provider, names.ATTR_POLICY: policy}
-    if evaluation is not None:
-        attributes.update(_evaluation_attributes(evaluation))
+    attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
+    attributes[names.ATTR_PROVIDER] = provider
+    attributes[names.ATTR_POLICY] = policy
     if server_set is not None:
         if server_set.headers:
             attributes[names.ATTR_SERVER_SET_NAMES] = _capped(server_set.headers)
