@@ -12,6 +12,10 @@ from extra_headers.forwarding.names import covering, fold, is_prefix, is_token
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
 
+# What editors can tell of an entry, as ECMA 262 regular expressions; the functions below tell more.
+NAME_GRAMMAR = "^[!#$%&'+.^_`|~0-9A-Za-z-]+$"
+PATTERN_GRAMMAR = r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$"
+
 _CORE = {rule.pattern: rule for rule in CORE_BLOCKLIST}
 
 

@@ -10,20 +10,15 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.decisions import ServerSet
+from extra_headers.forwarding.findings import EntriesError, PolicyError, PolicyFinding, findings_of
 from extra_headers.forwarding.identity import Template, User, parse_template, render
 from extra_headers.forwarding.lint import (
+    NAME_GRAMMAR,
+    PATTERN_GRAMMAR,
     lint_lists,
     lint_lists_beside_set,
     lint_set,
@@ -32,10 +27,13 @@ from extra_headers.forwarding.lint import (
     parse_unblock,
 )
 
-_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
+__all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "parse_policy"]
 
-type _PatternList = tuple[Annotated[str, AfterValidator(parse_pattern)], ...]
-type _NameList = tuple[Annotated[str, AfterValidator(parse_unblock)], ...]
+# What stands under a setting is its description in the generated reference and in the JSON Schema, too.
+_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+_Pattern = Annotated[str, AfterValidator(parse_pattern), Field(json_schema_extra={"pattern": PATTERN_GRAMMAR})]
+_Name = Annotated[str, AfterValidator(parse_unblock), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 
 
 def _check_template(text: str) -> str:
@@ -43,13 +41,8 @@ def _check_template(text: str) -> str:
     return text
 
 
-type _ServerSetHeaders = Mapping[
-    Annotated[str, AfterValidator(parse_set_name)], Annotated[str, AfterValidator(_check_template)]
-]
-
-
-class PolicyError(ValueError):
-    """The `extra_headers` setting of a provider is unusable. The message lists every finding."""
+_SetName = Annotated[str, AfterValidator(parse_set_name), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
+_Template = Annotated[str, AfterValidator(_check_template)]
 
 
 class Limits(BaseModel, frozen=True):
@@ -81,11 +74,11 @@ class _Rules(BaseModel, frozen=True):
 
     model_config = _STRICT
 
-    allow: _PatternList | None = None
+    allow: Annotated[tuple[_Pattern, ...] | None, Field(examples=[["x-maas-*", "x-tenant-id"]])] = None
     """When given, only names that match one of these patterns pass. When omitted, every name that is not blocked."""
-    block: _PatternList = ()
+    block: Annotated[tuple[_Pattern, ...], Field(examples=[["x-maas-internal-*"]])] = ()
     """Patterns to block in addition to the core blocklist."""
-    unblock: _NameList = ()
+    unblock: Annotated[tuple[_Name, ...], Field(examples=[["openai-organization"]])] = ()
     """Single names to lift from the core blocklist. Names that frame messages, carry credentials or control a gateway
     cannot be lifted."""
     on_blocked: Literal["drop", "reject"] = "drop"
@@ -97,7 +90,7 @@ class _Rules(BaseModel, frozen=True):
 
     @model_validator(mode="after")
     def _entries_make_sense_together(self) -> Self:
-        _raise_for(lint_lists(self.allow, self.block, self.unblock, self.limits.max_name_bytes), self)
+        _raise_for(lint_lists(self.allow, self.block, self.unblock, self.limits.max_name_bytes))
         return self
 
 
@@ -115,7 +108,10 @@ class _Setting(BaseModel, frozen=True):
 
     enabled: bool = True
     """Whether extra headers are forwarded at all. When false, the provider behaves as the built-in one."""
-    field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)] | None = None
+    field: Annotated[
+        Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)] | None,
+        Field(examples=["vllm_extra_headers"]),
+    ] = None
     """The key of the provider data that holds the headers. Default: the provider type and `_extra_headers`, for
     example `vllm_extra_headers`."""
 
@@ -132,14 +128,16 @@ class Policy(_Rules, _Setting, frozen=True):
 
     """
 
-    set: _ServerSetHeaders = Field(default_factory=dict, repr=False)
+    set: Annotated[Mapping[_SetName, _Template], Field(examples=[{"x-tenant-id": "${user.tenant}"}])] = Field(
+        default_factory=dict, repr=False
+    )
     """Headers that the server sets on every request to the provider, from the caller whom the host authenticated: text
     and the placeholders `${user.id}`, `${user.tenant}` and `${user.attributes.NAME[INDEX]}`. They replace what the
     provider's client sends of itself; a caller's own header of such a name is blocked with reason `override`."""
     on_missing: Literal["reject", "omit"] = "reject"
     """What to do where the caller has no value for a header in `set`, or one that no header can hold: `reject` answers
     403 and sends nothing to the provider; `omit` sends the request without the header."""
-    shadow: ShadowPolicy | None = None
+    shadow: Annotated[ShadowPolicy | None, Field(examples=[{"allow": ["x-maas-*"]}])] = None
     """A candidate policy with settings of its own for `allow`, `block`, `unblock`, `on_blocked`, `on_malformed` and
     `limits`. What would differ under it is counted and traced; it never acts."""
 
@@ -147,10 +145,10 @@ class Policy(_Rules, _Setting, frozen=True):
     def _set_headers_are_the_servers_alone(self) -> Self:
         names = tuple(self.set)
         _raise_for(lint_set(names))
-        for rules in (self, self.shadow):
+        for rules, within in ((self, ()), (self.shadow, ("shadow",))):
             if rules is not None:
                 findings = lint_lists_beside_set(names, rules.allow, rules.block, rules.unblock)
-                _raise_for([*findings, *self._too_long(rules.limits.max_value_bytes)], rules)
+                _raise_for([*findings, *self._too_long(rules.limits.max_value_bytes)], within)
         return self
 
     def _too_long(self, maximum: int) -> list[str]:
@@ -191,10 +189,9 @@ class Policy(_Rules, _Setting, frozen=True):
         return hash(self.digest)
 
 
-def _raise_for(findings: Sequence[str], rules: _Rules | None = None) -> None:
+def _raise_for(findings: Sequence[str], within: tuple[str, ...] = ()) -> None:
     if findings:
-        location = "shadow." if isinstance(rules, ShadowPolicy) else ""
-        raise ValueError("; ".join(location + finding for finding in findings))
+        raise EntriesError(findings, within)
 
 
 def parse_policy(setting: object, subject: str) -> Policy:
@@ -211,62 +208,17 @@ def parse_policy(setting: object, subject: str) -> Policy:
     if setting is None or isinstance(setting, bool):
         return Policy(enabled=bool(setting))
     if not isinstance(setting, Mapping):
-        raise PolicyError(
-            f"extra_headers of {subject}: must be true, false or a mapping such as "
-            f'{{allow: ["x-tenant-*"]}}, not {_yaml_type(setting)}'
-        )
+        message = f'must be true, false or a mapping such as {{allow: ["x-tenant-*"]}}, not {_yaml_type(setting)}'
+        raise PolicyError(f"extra_headers of {subject}: {message}", [PolicyFinding((), message)])
     try:
         return Policy.model_validate(dict(setting))
     except ValidationError as error:
-        findings = "\n".join(f"  - {_finding(e)}" for e in error.errors(include_url=False, include_input=False))
-        raise PolicyError(f"extra_headers of {subject} is unusable:\n{findings}") from None
+        findings = findings_of(error, {None: Policy, "limits": Limits, "shadow": ShadowPolicy})
+        listed = "\n".join(f"  - {finding.message}" for finding in findings)
+        raise PolicyError(f"extra_headers of {subject} is unusable:\n{listed}", findings) from None
 
 
 def _yaml_type(value: object) -> str:
     if isinstance(value, str):
         return "a string"
     return "a list" if isinstance(value, list | tuple) else f"a value of type {type(value).__name__}"
-
-
-def _finding(error: Any) -> str:
-    """One line for one pydantic error: where, what, and what would be right."""
-    location = ""
-    for part in error["loc"]:
-        key = part if isinstance(part, int) or (part.isascii() and part.isprintable()) else ascii(part)
-        location += f"[{key}]" if isinstance(part, int) else f".{key}" if location else key
-    location = location.removesuffix(".[key]")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    match error["type"]:
-        case "extra_forbidden" | "invalid_key":
-            message = _unknown_setting(error["loc"])
-        case "bool_type" | "bool_parsing":
-            message = "must be true or false"
-        case "int_type":
-            message = "must be a whole number, such as 32"
-        case "tuple_type":
-            example = "openai-organization" if error["loc"][-1] == "unblock" else "x-tenant-*"
-            message = f'must be a list of names, such as {error["loc"][-1]}: ["{example}"]'
-        case "string_type":
-            message = "must be a string; quote it in the YAML"
-        case "string_pattern_mismatch":
-            message = "must start with a letter and hold only letters, digits and '_', such as vllm_extra_headers"
-        case "model_type" | "dict_type" | "mapping_type":
-            message = f"must be a mapping, such as {_EXAMPLES[error['loc'][-1]]}"
-    # The findings of a whole shadow policy say themselves where each is.
-    return f"{location}: {message}" if location and not message.startswith(f"{location}.") else message
-
-
-_EXAMPLES = {
-    "limits": "{max_headers: 32}",
-    "shadow": '{allow: ["x-tenant-*"]}',
-    "set": '{x-tenant-id: "${user.tenant}"}',
-}
-
-
-def _unknown_setting(location: Sequence[str | int]) -> str:
-    within = location[-2] if len(location) > 1 else None
-    models: Mapping[object, type[BaseModel]] = {"limits": Limits, "shadow": ShadowPolicy}
-    what = "unknown setting"
-    if within == "shadow" and location[-1] in Policy.model_fields:
-        what = "a shadow policy has no such setting: it judges the headers of the live one and never acts"
-    return f"{what}; known are {', '.join(models.get(within, Policy).model_fields)}"
