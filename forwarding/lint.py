@@ -140,6 +140,24 @@ def lint_lists(
     ]
 
 
+def block_beside_allow(allow: Sequence[str] | None, block: Sequence[str]) -> list[str]:
+    """Return the entries of `block` that change nothing about what passes, because `allow` stops the same names.
+
+    Not among the findings of `lint_lists`, which stop a server: such an entry does match. Its names are counted as
+    `operator`, under the entry, instead of `not_allowed`; and it goes on to block when `allow` is widened.
+    """
+    if allow is None:
+        return []
+    allowed = set(allow)
+    reach_an_allowed_name = _covering_any(allow)
+    return [
+        f"block[{i}] {entry!r} changes nothing about what passes: no entry of `allow` matches such a name; "
+        "remove the entry"
+        for i, entry in enumerate(block)
+        if not _cover(entry, allowed) and entry not in reach_an_allowed_name
+    ]
+
+
 def _idle_block(block: Sequence[str], unblock: Sequence[str]) -> list[str]:
     reach_a_lifted_name = _covering_any(unblock)
     return [

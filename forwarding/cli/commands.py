@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from extra_headers.dashboards.cli import dashboards
+from extra_headers.forwarding.cli.check import check
 from extra_headers.forwarding.cli.demo import demo
 
 _EXAMPLES = """\b
@@ -41,7 +42,8 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-commands.add_command(demo)
+for command in (check, demo):
+    commands.add_command(command)
 commands.add_command(dashboards)
 
 

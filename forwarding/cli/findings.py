@@ -1,0 +1,258 @@
+"""What is wrong with the extra headers of a run config, without starting a server.
+
+Pure functions over a `RunConfig`. Errors stop the server, or make a setting do something else than it says; a warning is
+a setting that works and is probably not meant; a note is worth knowing and no fault.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, get_origin
+
+from pydantic import BaseModel
+
+from extra_headers.forwarding.cli.provider_types import REMOTE_INFERENCE_TYPES
+from extra_headers.forwarding.cli.run_config import MODULE, SETTING, Provider, RunConfig, Unset
+from extra_headers.forwarding.forwarder import default_field
+from extra_headers.forwarding.lint import block_beside_allow
+from extra_headers.forwarding.names import fold
+from extra_headers.forwarding.policy import Policy, PolicyError, parse_policy
+
+_INFERENCE = "inference"
+_FOLDED_MODULE = MODULE.replace(".", "-").replace("_", "-")
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to tell the operator."""
+
+    level: Level
+    line: int
+    provider: str | None
+    """As it may be shown."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting of the policy in force."""
+
+    name: str
+    """Dotted: `limits.max_headers`."""
+    value: Any
+    """As it may be shown; None where the setting is not given and has no default."""
+    line: int | None
+    """Where it stands; None for a default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A provider with its policy."""
+
+    provider: Provider
+    policy: Policy | None
+    """None where the setting is unusable."""
+    field: str | None
+    """The key of the provider data that the headers stand under, as it may be shown."""
+    rows: tuple[Row, ...]
+
+
+def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
+    """Return the providers with extra headers, and everything that is wrong, in the order of the file."""
+    findings = [*_repeated_keys(config), *(_unset(config, unset, None) for unset in config.unset)]
+    loaders = {(p.api, p.type.value): p for p in config.providers if p.module is not None}
+    checked = []
+    for provider in config.providers:
+        findings += _of_the_entry(config, provider, loaders.get((provider.api, provider.type.value)))
+        findings += (_unset(config, unset, provider) for unset in provider.unset)
+        if provider.has_setting and not provider.unset:
+            made, wrong = check_policy(config, provider)
+            findings += wrong
+            if provider.wants_headers:
+                checked.append(made)
+    findings += _shared_fields(config, checked)
+    return checked, sorted(findings, key=lambda finding: finding.line)
+
+
+def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[Finding]]:
+    """Return the policy of one provider, and what is wrong with it."""
+    subject = f"provider {provider.id.shown!r} ({provider.type.shown})"
+    try:
+        policy = parse_policy(provider.setting, subject)
+    except PolicyError as error:
+        found = [
+            _about_an_entry(config, provider, Level.ERROR, finding.path, finding.message) for finding in error.findings
+        ]
+        return Checked(provider, None, None, ()), found
+    found = []
+    for path, nested in _policies(policy):
+        for text in block_beside_allow(nested.allow, nested.block):
+            index = int(text.partition("[")[2].partition("]")[0])
+            dotted = "".join(f"{part}." for part in path)
+            found.append(_about_an_entry(config, provider, Level.WARNING, (*path, "block", index), dotted + text))
+    rows = tuple(_rows(config, provider, policy, ()))
+    field = provider.hidden.get(("field",)) or policy.field or default_field(provider.type.shown)
+    return Checked(provider, policy, field, rows), found
+
+
+def line_of(config: RunConfig, provider: Provider, path: Sequence[str | int]) -> int:
+    """Return the line of a setting of a provider's policy."""
+    return config.document.line((*provider.setting_place, *path))
+
+
+def _policies(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield a policy, and those within it."""
+    if hasattr(model, "allow") and hasattr(model, "block"):
+        yield path, model
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            yield from _policies(value, (*path, name))
+
+
+def _rows(config: RunConfig, provider: Provider, model: BaseModel, path: tuple[str, ...]) -> Iterator[Row]:
+    for name, about in type(model).model_fields.items():
+        here, value = (*path, name), getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _rows(config, provider, value, here)
+            continue
+        line = line_of(config, provider, here) if _is_given(provider.setting, here) else None
+        if get_origin(about.annotation) is not Literal:
+            value = _shown(provider, here, value)
+        yield Row(".".join(here), value, line)
+
+
+def _is_given(setting: Any, path: Sequence[str]) -> bool:
+    for name in path:
+        if not isinstance(setting, dict) or name not in setting:
+            return False
+        setting = setting[name]
+    return True
+
+
+def _shown(provider: Provider, place: tuple[str | int, ...], value: Any) -> Any:
+    """Return a value with what the environment put in replaced by what is written in the file."""
+    if isinstance(value, str):
+        return provider.hidden.get(place, value)
+    if isinstance(value, tuple | list):
+        return [_shown(provider, (*place, index), entry) for index, entry in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: _shown(provider, (*place, key), entry) for key, entry in value.items()}
+    return value
+
+
+def _about_an_entry(
+    config: RunConfig, provider: Provider, level: Level, path: tuple[str | int, ...], message: str
+) -> Finding:
+    hidden = provider.hidden.get(path)
+    if hidden is None and any(_quotes(message, _at(provider.setting, place)) for place in provider.hidden):
+        hidden = "another entry"
+    if hidden is not None:
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+        message = f"{where or SETTING}: unusable with what the environment variable in {hidden} holds (not shown)"
+    return Finding(level, line_of(config, provider, path), provider.id.shown, message)
+
+
+def _at(setting: Any, place: Sequence[str | int]) -> str:
+    for step in place:
+        setting = setting[step]
+    return str(setting)
+
+
+def _quotes(message: str, value: str) -> bool:
+    return any(text in message for text in (value, ascii(value)[1:-1], fold(value)))
+
+
+def _of_the_entry(config: RunConfig, provider: Provider, loader: Provider | None) -> Iterator[Finding]:
+    """Yield what is wrong with how a provider's entry loads the add-on."""
+
+    def at(level: Level, message: str, *place: str) -> Finding:
+        return Finding(level, config.document.line((*provider.place, *place)), provider.id.shown, message)
+
+    setting = ("config", SETTING)
+    if provider.misplaced_setting:
+        yield at(
+            Level.ERROR, f"OGX ignores `{SETTING}` beside `config`; move it into the provider's `config`", SETTING
+        )
+    if provider.module is not None and not provider.loads_the_add_on:
+        folded = provider.module.value.split("==")[0].replace(".", "-").replace("_", "-").lower()
+        if folded.startswith(_FOLDED_MODULE):
+            yield at(Level.ERROR, f"OGX finds no such module; write `module: {MODULE}`", "module")
+            return
+    if provider.api != _INFERENCE and (provider.wants_headers or provider.loads_the_add_on):
+        place = setting if provider.wants_headers else ("module",)
+        yield at(Level.ERROR, f"only inference providers carry extra headers, not {provider.api}; remove it", *place)
+        return
+    if provider.loads_the_add_on and not (provider.has_setting or provider.misplaced_setting):
+        message = f"loads the add-on, which does nothing without `{SETTING}`; add `{SETTING}: true` to its `config`"
+        yield at(Level.NOTE, message, "module")
+    if not provider.wants_headers:
+        return
+    kind = provider.type.value
+    if kind.startswith("inline::"):
+        message = f"a provider of type {provider.type.shown} makes no outbound calls and carries no extra headers"
+        yield at(Level.ERROR, f"{message}; remove `{SETTING}`", *setting)
+        return
+    if not provider.loads_the_add_on:
+        yield _without_module(at, provider, loader)
+    if kind not in REMOTE_INFERENCE_TYPES:
+        message = f"OGX 1.5 has no provider type {provider.type.shown}, so extra headers are not known to work on it"
+        yield at(Level.WARNING, message, "provider_type")
+
+
+def _without_module(at: Any, provider: Provider, loader: Provider | None) -> Finding:
+    place = ("config", SETTING)
+    if provider.module is not None:
+        message = f"`module: {provider.module.shown}` ignores `{SETTING}`; it needs `module: {MODULE}`"
+    elif loader is not None and loader.loads_the_add_on:
+        # The host keeps one implementation for each type: the last that an entry loads.
+        message = (
+            f"works only because provider {loader.id.shown!r} of the same type loads the add-on; "
+            f"add `module: {MODULE}` here as well"
+        )
+        finding: Finding = at(Level.WARNING, message, *place)
+        return finding
+    else:
+        message = f"OGX ignores `{SETTING}` without the add-on; add `module: {MODULE}` beside `provider_type`"
+    finding = at(Level.ERROR, message, *place)
+    return finding
+
+
+def _unset(config: RunConfig, unset: Unset, provider: Provider | None) -> Finding:
+    message = (
+        f"the environment variable {unset.variable} is not set, so OGX does not start; set it, or write "
+        f"${{env.{unset.variable}:=default}}"
+    )
+    return Finding(Level.ERROR, config.document.line(unset.place), provider and provider.id.shown, message)
+
+
+def _repeated_keys(config: RunConfig) -> Iterator[Finding]:
+    for key in config.document.repeated_keys:
+        message = f"the key {key.key!r} stands at line {key.first_line} already, and OGX reads only the last; remove one"
+        yield Finding(Level.WARNING, key.line, None, message)
+
+
+def _shared_fields(config: RunConfig, checked: Sequence[Checked]) -> Iterator[Finding]:
+    """Yield each provider that reads the headers meant for another, unless all of them say so by their `field`."""
+    by_field: dict[str, list[Checked]] = defaultdict(list)
+    for one in checked:
+        if one.policy is not None and one.policy.enabled:
+            by_field[one.policy.field or default_field(one.provider.type.value)].append(one)
+    for sharing in by_field.values():
+        if len(sharing) == 1 or all(one.policy and one.policy.field for one in sharing):
+            continue
+        for one in sharing:
+            others = ", ".join(repr(other.provider.id.shown) for other in sharing if other is not one)
+            message = (
+                f"reads {one.field} like {others}, so a caller's headers for one go to the other; give each a `field` "
+                "of its own, or all the same `field` if that is meant"
+            )
+            yield Finding(Level.WARNING, line_of(config, one.provider, ()), one.provider.id.shown, message)

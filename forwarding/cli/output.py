@@ -1,0 +1,55 @@
+"""How the commands print: in colour on a terminal, plain lines elsewhere, and never a control code of somebody else's."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
+
+import click
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+# No table is wider, so that one in a pipe stays one line a row.
+_UNLIMITED = 100_000
+LEVEL_STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with everything that is not printable written as in a Python string: `\n`, `\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def make_console() -> Console:
+    """Return a console for stdout: as wide as the terminal or COLUMNS, and without limit where there is neither."""
+    terminal = sys.stdout.isatty()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isascii() and columns.isdigit() and 0 < int(columns) < _UNLIMITED else None
+    return Console(
+        force_terminal=None if terminal else False,
+        width=width or (None if terminal else _UNLIMITED),
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+
+
+def show(console: Console, content: RenderableType = "") -> None:
+    """Print, without the spaces that fill the lines of a table."""
+    with console.capture() as captured:
+        console.print(content)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip(), color=True)
+
+
+def table(rows: Iterable[Sequence[str | Text]], headings: Sequence[str], indent: int = 2) -> Table:
+    """Return a table without lines; text is taken as it is."""
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for number, heading in enumerate(headings):
+        made.add_column(" " * indent + heading if number == 0 else heading, overflow="fold")
+    for row in rows:
+        first, *others = (cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row)
+        made.add_row(Text(" " * indent) + first, *others)
+    return made
