@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from extra_headers.forwarding.decisions import BlockedHeadersError, MalformedHeadersError
-from extra_headers.forwarding.envelope import JSON_WHITE_SPACE, RepeatedKeys, decode_object
+from extra_headers.forwarding.envelope import JSON_WHITE_SPACE, decode_object, headers_in
 from extra_headers.forwarding.names import is_token
 from extra_headers.telemetry.spans import enter_request
 
@@ -21,9 +21,6 @@ type _Message = MutableMapping[str, Any]
 type _Receive = Callable[[], Awaitable[_Message]]
 type _Send = Callable[[_Message], Awaitable[None]]
 type _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
-
-_NOT_AN_OBJECT = "no JSON object"
-"""In place of headers that cannot be read; any policy takes it for a malformed envelope."""
 
 
 class CallerHeaders:
@@ -49,14 +46,8 @@ class _ProviderData:
                 "the request whose extra headers are asked for is over; a task that outlives its request must not send "
                 "the caller's headers"
             )
-        if self._malformed:
-            return CallerHeaders(_NOT_AN_OBJECT)
-        fields = self._fields or {}
-        # Of two equal keys, a proxy in front may have judged the first and a decoder here kept the last.
-        if isinstance(fields, RepeatedKeys) and field in fields.repeated:
-            return CallerHeaders(_NOT_AN_OBJECT)
-        value = fields.get(field)
-        return None if value is None or value == {} else CallerHeaders(value)
+        value = headers_in(None if self._malformed else self._fields or {}, field)
+        return None if value is None else CallerHeaders(value)
 
     def end(self) -> None:
         """Forget everything; tasks that the request left behind have a copy of its context."""

@@ -12,6 +12,10 @@ JSON_WHITE_SPACE = " \t\n\r"
 """RFC 8259 section 2: less than `str.strip` takes away by itself."""
 
 
+NOT_AN_OBJECT = "no JSON object"
+"""In place of headers that cannot be read; any policy takes it for a malformed envelope."""
+
+
 class RepeatedKeys(dict[str, object]):
     """A decoded JSON object that has equal keys. As a dict, the last one wins; `pairs` holds every one."""
 
@@ -34,6 +38,20 @@ def decode_object(text: str) -> Mapping[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return decoded if isinstance(decoded, dict) else None
+
+
+def headers_in(provider_data: Mapping[str, object] | None, key: str) -> object | None:
+    """Return the extra headers under `key` of what `decode_object` returned; None where there are none.
+
+    Where they cannot be read, the answer is an object that is no mapping.
+    """
+    if provider_data is None:
+        return NOT_AN_OBJECT
+    # Of two equal keys, a proxy in front may have judged the first and a decoder here kept the last.
+    if isinstance(provider_data, RepeatedKeys) and key in provider_data.repeated:
+        return NOT_AN_OBJECT
+    value = provider_data.get(key)
+    return None if value is None or value == {} else value
 
 
 def _refuse(constant: str) -> object:

@@ -21,6 +21,8 @@ from extra_headers.forwarding.sdk import client_header_names
 # What every httpx client sends of itself, and what the native Anthropic Messages path adds to each call. Names of the
 # core blocklist need not be here: those that cannot be lifted are blocked in any case.
 _HTTP_CLIENT_NAMES = frozenset({"accept", "accept-encoding", "connection", "user-agent", "anthropic-version"})
+# The same for Google's SDK, beside what its client says that it sends.
+GENAI_NAMES = _HTTP_CLIENT_NAMES | {"x-goog-user-project", "x-server-timeout"}
 
 # Calls that the server makes of its own accord, though it may do so while it handles a request.
 _SERVER_SIDE_METHODS = ("list_models", "list_provider_model_ids", "check_model_availability", "health")
@@ -231,8 +233,7 @@ class _GenaiModels:
 
 
 def _genai_call(client: Any) -> OutboundCall:
-    names = _HTTP_CLIENT_NAMES.union(_genai_headers(client), ("x-goog-user-project", "x-server-timeout"))
-    return OutboundCall(names, str(_genai_options(client).get("base_url")))
+    return OutboundCall(GENAI_NAMES.union(_genai_headers(client)), str(_genai_options(client).get("base_url")))
 
 
 def _genai_headers(client: Any) -> Mapping[str, str]:

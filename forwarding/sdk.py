@@ -3,7 +3,7 @@
 from openai import AsyncOpenAI, Omit, OpenAI
 
 # Headers that a signing HTTP client (OCI's, say) computes and signs, or takes as given where they are there already.
-_SIGNED = ("date", "x-date", "digest", "content-digest", "x-content-sha256", "signature", "signature-input")
+SIGNED_NAMES = ("date", "x-date", "digest", "content-digest", "x-content-sha256", "signature", "signature-input")
 
 
 def client_header_names(client: OpenAI | AsyncOpenAI) -> frozenset[str]:
@@ -15,4 +15,4 @@ def client_header_names(client: OpenAI | AsyncOpenAI) -> frozenset[str]:
     own = {name for name, value in sent.items() if not isinstance(value, Omit)}
     # The SDK has no public name for the HTTP client that it was given; headers set there are the operator's too.
     http_client = client._client  # noqa: SLF001
-    return frozenset(own.union(http_client.headers, _SIGNED if http_client.auth is not None else ()))
+    return frozenset(own.union(http_client.headers, SIGNED_NAMES if http_client.auth is not None else ()))

@@ -131,13 +131,13 @@ def _show(context: click.Context, console: "Console", report: _Report, *, first:
         line.append(finding.level.value, LEVEL_STYLES[finding.level])
         whose = f"{finding.provider}: " if finding.provider is not None else ""
         line.append(printable(f": {whose}{finding.message}"))
-        show(console, line)
-    show(console, f"{path}: {_summary(report)}")
+        show(console, line, soft_wrap=True)
+    show(console, f"{path}: {_summary(report)}", soft_wrap=True)
 
 
 def _value(value: object) -> str:
     if value is None:
-        return "-"
+        return "not set"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):

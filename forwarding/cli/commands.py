@@ -12,6 +12,7 @@ import click
 from extra_headers.dashboards.cli import dashboards
 from extra_headers.forwarding.cli.check import check
 from extra_headers.forwarding.cli.demo import demo
+from extra_headers.forwarding.cli.explain import explain
 
 _EXAMPLES = """\b
 Examples:
@@ -42,7 +43,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (check, demo):
+for command in (check, explain, demo):
     commands.add_command(command)
 commands.add_command(dashboards)
 

@@ -61,26 +61,32 @@ class Checked:
     provider: Provider
     policy: Policy | None
     """None where the setting is unusable."""
-    field: str | None
-    """The key of the provider data that the headers stand under, as it may be shown."""
+    key: str
+    """The key of the provider data that the headers stand under."""
+    field: str
+    """The same, as it may be shown."""
     rows: tuple[Row, ...]
 
 
 def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
     """Return the providers with extra headers, and everything that is wrong, in the order of the file."""
     findings = [*_repeated_keys(config), *(_unset(config, unset, None) for unset in config.unset)]
-    loaders = {(p.api, p.type.value): p for p in config.providers if p.module is not None}
     checked = []
     for provider in config.providers:
-        findings += _of_the_entry(config, provider, loaders.get((provider.api, provider.type.value)))
-        findings += (_unset(config, unset, provider) for unset in provider.unset)
-        if provider.has_setting and not provider.unset:
-            made, wrong = check_policy(config, provider)
-            findings += wrong
-            if provider.wants_headers:
-                checked.append(made)
+        findings += check_provider(config, provider)
+        if provider.wants_headers:
+            checked.append(check_policy(config, provider)[0])
     findings += _shared_fields(config, checked)
     return checked, sorted(findings, key=lambda finding: finding.line)
+
+
+def check_provider(config: RunConfig, provider: Provider) -> list[Finding]:
+    """Return what is wrong with one provider, taken alone."""
+    # The host keeps one implementation for each type: the last that an entry loads.
+    same_type = [p for p in config.providers if (p.api, p.type.value) == (provider.api, provider.type.value)]
+    loader = next((p for p in reversed(same_type) if p.module is not None), None)
+    findings = [*_of_the_entry(config, provider, loader), *(_unset(config, u, provider) for u in provider.unset)]
+    return findings if provider.unset else findings + check_policy(config, provider)[1]
 
 
 def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[Finding]]:
@@ -92,7 +98,7 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
         found = [
             _about_an_entry(config, provider, Level.ERROR, finding.path, finding.message) for finding in error.findings
         ]
-        return Checked(provider, None, None, ()), found
+        return Checked(provider, None, "", "", ()), found
     found = []
     for path, nested in _policies(policy):
         for text in block_beside_allow(nested.allow, nested.block):
@@ -100,8 +106,9 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
             dotted = "".join(f"{part}." for part in path)
             found.append(_about_an_entry(config, provider, Level.WARNING, (*path, "block", index), dotted + text))
     rows = tuple(_rows(config, provider, policy, ()))
+    key = policy.field or default_field(provider.type.value)
     field = provider.hidden.get(("field",)) or policy.field or default_field(provider.type.shown)
-    return Checked(provider, policy, field, rows), found
+    return Checked(provider, policy, key, field, rows), found
 
 
 def line_of(config: RunConfig, provider: Provider, path: Sequence[str | int]) -> int:
@@ -213,7 +220,6 @@ def _without_module(at: Any, provider: Provider, loader: Provider | None) -> Fin
     if provider.module is not None:
         message = f"`module: {provider.module.shown}` ignores `{SETTING}`; it needs `module: {MODULE}`"
     elif loader is not None and loader.loads_the_add_on:
-        # The host keeps one implementation for each type: the last that an entry loads.
         message = (
             f"works only because provider {loader.id.shown!r} of the same type loads the add-on; "
             f"add `module: {MODULE}` here as well"
@@ -245,7 +251,7 @@ def _shared_fields(config: RunConfig, checked: Sequence[Checked]) -> Iterator[Fi
     by_field: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
         if one.policy is not None and one.policy.enabled:
-            by_field[one.policy.field or default_field(one.provider.type.value)].append(one)
+            by_field[one.key].append(one)
     for sharing in by_field.values():
         if len(sharing) == 1 or all(one.policy and one.policy.field for one in sharing):
             continue

@@ -36,10 +36,17 @@ def make_console() -> Console:
     )
 
 
-def show(console: Console, content: RenderableType = "") -> None:
-    """Print, without the spaces that fill the lines of a table."""
+def show(console: Console, content: RenderableType = "", *, soft_wrap: bool = False) -> None:
+    """Print, without the spaces that fill the lines of a table.
+
+    Args:
+        console: where to.
+        content: what.
+        soft_wrap: leave it to the terminal to break lines that are too long for it.
+
+    """
     with console.capture() as captured:
-        console.print(content)
+        console.print(content, soft_wrap=soft_wrap)
     for line in captured.get().splitlines():
         click.echo(line.rstrip(), color=True)
 
