@@ -33,6 +33,8 @@ format: install ## format the code
 
 docs: install ## write the generated parts of the documentation (one comes from a real server: two minutes)
 	@$(PYTHON) -m extra_headers.telemetry.reference > docs/telemetry.md
+	@$(PYTHON) -m extra_headers.forwarding.cli.reference > docs/configuration.md
+	@$(VENV)/bin/extra-headers schema > docs/extra-headers.schema.json
 	@$(PYTHON) -m tests.providers.matrix > docs/providers.md.new
 	@mv docs/providers.md.new docs/providers.md
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 JSON_WHITE_SPACE = " \t\n\r"
 """RFC 8259 section 2: less than `str.strip` takes away by itself."""
 
-
 NOT_AN_OBJECT = "no JSON object"
 """In place of headers that cannot be read; any policy takes it for a malformed envelope."""
 

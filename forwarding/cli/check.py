@@ -151,5 +151,7 @@ def _summary(report: _Report) -> str:
     counts = Counter(finding.level.value for finding in report.findings)
     found = [f"{number} {level}{'s' if number > 1 else ''}" for level, number in sorted(counts.items())]
     with_headers = len(report.checked)
-    providers = f"{with_headers} provider{'' if with_headers == 1 else 's'} with extra headers, {report.without} without"
+    providers = (
+        f"{with_headers} provider{'' if with_headers == 1 else 's'} with extra headers, {report.without} without"
+    )
     return f"{providers}; {', '.join(found) or 'nothing to complain about'}"

@@ -11,11 +11,16 @@ import click
 
 from extra_headers.dashboards.cli import dashboards
 from extra_headers.forwarding.cli.check import check
+from extra_headers.forwarding.cli.completion import completion
 from extra_headers.forwarding.cli.demo import demo
 from extra_headers.forwarding.cli.explain import explain
+from extra_headers.forwarding.cli.schema import schema
 
 _EXAMPLES = """\b
 Examples:
+  extra-headers check run.yaml  what is wrong with the policies in a run config
+  extra-headers explain run.yaml --provider vllm -H 'X-Tenant: blue'
+                                what would be decided for a header, and why
   extra-headers demo            see it work: a real OGX server, hostile callers
   extra-headers demo --keep     the same, left running for requests of your own
   extra-headers dashboards export --out monitoring
@@ -43,9 +48,8 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (check, explain, demo):
+for command in (check, explain, schema, demo, dashboards, completion):
     commands.add_command(command)
-commands.add_command(dashboards)
 
 
 def run(arguments: Sequence[str] | None) -> None:

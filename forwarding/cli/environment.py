@@ -39,6 +39,7 @@ def replace_in_string(text: str, environment: Mapping[str, str]) -> Replaced:
         UnsetVariableError: it names a variable that is not set.
 
     """
+    expand = os.path.expanduser  # as the host does: `Path` would normalize what need not be a path
     used = False
 
     def replacement(match: re.Match[str]) -> str:
@@ -46,14 +47,13 @@ def replace_in_string(text: str, environment: Mapping[str, str]) -> Replaced:
         name, operator, expression = match.groups()
         value = environment.get(name)
         if operator == "+":
-            # Also where a default is given: the host expands a leading `~` in what it puts in.
-            return os.path.expanduser(expression) if value else ""
+            return expand(expression) if value else ""
         if not value:
             if operator is None:
                 raise UnsetVariableError(name)
-            return os.path.expanduser(expression)
+            return expand(expression)
         used = True
-        return os.path.expanduser(value)
+        return expand(value)
 
     replaced = _REFERENCE.sub(replacement, text)
     return Replaced(text if replaced == text else _typed(replaced), used)

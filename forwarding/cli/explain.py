@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from extra_headers.forwarding.cli.explaining import Explanation
     from extra_headers.forwarding.cli.findings import Checked
     from extra_headers.forwarding.cli.run_config import RunConfig
+    from extra_headers.forwarding.policy import Policy
 
 _EPILOG = """\b
 Examples:
@@ -79,14 +80,14 @@ def explain(  # noqa: PLR0913 - the command's options
 
     from extra_headers.forwarding.cli.explaining import explain_request  # noqa: PLC0415 - too slow for `--help`
 
-    config, checked = _policy_of(context, file, wanted)
+    config, checked, policy = _policy_of(context, file, wanted)
     caller = _from_options(headers) if data is None else _from_data(context, data, checked)
-    explanation = explain_request(config, checked, checked.policy, caller)
+    explanation = explain_request(config, checked, policy, caller)
     if form == "json":
         click.echo(json.dumps(_as_json(checked, explanation), indent=2))
     else:
         _show(checked, explanation)
-    clean = explanation.evaluation.outcome == "clean" and checked.policy.enabled
+    clean = explanation.evaluation.outcome == "clean" and policy.enabled
     return 0 if clean else 1
 
 
@@ -118,7 +119,7 @@ def _from_data(context: click.Context, data: str, checked: "Checked") -> object 
     return headers_in(decode_object(data), checked.key)
 
 
-def _policy_of(context: click.Context, file: str, wanted: str) -> "tuple[RunConfig, Checked]":
+def _policy_of(context: click.Context, file: str, wanted: str) -> "tuple[RunConfig, Checked, Policy]":
     """Return the provider that is asked for, if its policy can be used."""
     from extra_headers.forwarding.cli import findings, output, run_config, source  # noqa: PLC0415 - too slow for `--help`
 
@@ -132,13 +133,14 @@ def _policy_of(context: click.Context, file: str, wanted: str) -> "tuple[RunConf
     provider = next((p for p in reversed(providers) if wanted in (p.id.value, p.id.shown)), None)
     if provider is None:
         known = output.printable(", ".join(p.id.shown for p in providers)) or "none"
-        _refuse(context, f"{path} has no inference provider {output.printable(wanted)!r}; it has {known}")
+        _refuse(context, f"{path} has no inference provider '{output.printable(wanted)}'; it has {known}")
     wrong = [f for f in findings.check_provider(config, provider) if f.level is findings.Level.ERROR]
-    if wrong:
+    checked, _ = findings.check_policy(config, provider)
+    if checked.policy is None or wrong:
         more = f"; `extra-headers check` shows {len(wrong) - 1} more" if len(wrong) > 1 else ""
         message = output.printable(f"{provider.id.shown}: {wrong[0].message}")
         _refuse(context, f"{path}:{wrong[0].line}: {message}{more}")
-    return config, findings.check_policy(config, provider)[0]
+    return config, checked, checked.policy
 
 
 def _as_json(checked: "Checked", explanation: "Explanation") -> dict[str, Any]:
@@ -159,7 +161,9 @@ def _as_json(checked: "Checked", explanation: "Explanation") -> dict[str, Any]:
         ],
         "outcome": explanation.evaluation.outcome.value,
         "status": explanation.status,
-        "carried": [{"by": party.by, "names": sorted(map(str.lower, party.names))} for party in explanation.carried],
+        "carried": [
+            {"by": party.by, "names": sorted(set(map(str.lower, party.names)))} for party in explanation.carried
+        ],
     }
 
 

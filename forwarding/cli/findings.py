@@ -1,9 +1,10 @@
 """What is wrong with the extra headers of a run config, without starting a server.
 
-Pure functions over a `RunConfig`. Errors stop the server, or make a setting do something else than it says; a warning is
-a setting that works and is probably not meant; a note is worth knowing and no fault.
+Pure functions over a `RunConfig`. Errors stop the server, or make a setting do something else than it says; a warning
+is a setting that works and is probably not meant; a note is worth knowing and no fault.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from extra_headers.forwarding.names import fold
 from extra_headers.forwarding.policy import Policy, PolicyError, parse_policy
 
 _INFERENCE = "inference"
-_FOLDED_MODULE = MODULE.replace(".", "-").replace("_", "-")
+_SETTING_PLACE = ("config", SETTING)
+
+type _Place = tuple[str | int, ...]
 
 
 class Level(StrEnum):
@@ -181,55 +184,60 @@ def _quotes(message: str, value: str) -> bool:
 def _of_the_entry(config: RunConfig, provider: Provider, loader: Provider | None) -> Iterator[Finding]:
     """Yield what is wrong with how a provider's entry loads the add-on."""
 
-    def at(level: Level, message: str, *place: str) -> Finding:
+    def at(place: _Place, level: Level, message: str) -> Finding:
         return Finding(level, config.document.line((*provider.place, *place)), provider.id.shown, message)
 
-    setting = ("config", SETTING)
     if provider.misplaced_setting:
-        yield at(
-            Level.ERROR, f"OGX ignores `{SETTING}` beside `config`; move it into the provider's `config`", SETTING
-        )
-    if provider.module is not None and not provider.loads_the_add_on:
-        folded = provider.module.value.split("==")[0].replace(".", "-").replace("_", "-").lower()
-        if folded.startswith(_FOLDED_MODULE):
-            yield at(Level.ERROR, f"OGX finds no such module; write `module: {MODULE}`", "module")
-            return
-    if provider.api != _INFERENCE and (provider.wants_headers or provider.loads_the_add_on):
-        place = setting if provider.wants_headers else ("module",)
-        yield at(Level.ERROR, f"only inference providers carry extra headers, not {provider.api}; remove it", *place)
-        return
-    if provider.loads_the_add_on and not (provider.has_setting or provider.misplaced_setting):
+        message = f"OGX ignores `{SETTING}` beside `config`; move it into the provider's `config`"
+        yield at((SETTING,), Level.ERROR, message)
+    if _is_misspelled(provider):
+        yield at(("module",), Level.ERROR, f"OGX finds no such module; write `module: {MODULE}`")
+    elif provider.api != _INFERENCE and (provider.wants_headers or provider.loads_the_add_on):
+        place = _SETTING_PLACE if provider.wants_headers else ("module",)
+        message = f"only inference providers carry extra headers, not {provider.api}; remove it"
+        yield at(place, Level.ERROR, message)
+    elif provider.wants_headers:
+        yield from (at(*finding) for finding in _of_the_flag(provider, loader))
+    elif provider.loads_the_add_on and not (provider.has_setting or provider.misplaced_setting):
         message = f"loads the add-on, which does nothing without `{SETTING}`; add `{SETTING}: true` to its `config`"
-        yield at(Level.NOTE, message, "module")
-    if not provider.wants_headers:
-        return
-    kind = provider.type.value
-    if kind.startswith("inline::"):
-        message = f"a provider of type {provider.type.shown} makes no outbound calls and carries no extra headers"
-        yield at(Level.ERROR, f"{message}; remove `{SETTING}`", *setting)
-        return
-    if not provider.loads_the_add_on:
-        yield _without_module(at, provider, loader)
-    if kind not in REMOTE_INFERENCE_TYPES:
-        message = f"OGX 1.5 has no provider type {provider.type.shown}, so extra headers are not known to work on it"
-        yield at(Level.WARNING, message, "provider_type")
+        yield at(("module",), Level.NOTE, message)
 
 
-def _without_module(at: Any, provider: Provider, loader: Provider | None) -> Finding:
-    place = ("config", SETTING)
-    if provider.module is not None:
+def _is_misspelled(provider: Provider) -> bool:
+    """Whether `module:` means this add-on and does not name it."""
+    if provider.module is None or provider.loads_the_add_on:
+        return False
+    return re.sub(r"[-_.]+", "-", provider.module.value.lower()).startswith(re.sub(r"[-_.]+", "-", MODULE))
+
+
+def _of_the_flag(provider: Provider, loader: Provider | None) -> Iterator[tuple[_Place, Level, str]]:
+    """Yield what is wrong with `extra_headers` on an inference provider, by the entry's other settings."""
+    kind = provider.type
+    if kind.value.startswith("inline::"):
+        message = f"a provider of type {kind.shown} makes no outbound calls and carries no extra headers"
+        yield _SETTING_PLACE, Level.ERROR, f"{message}; remove `{SETTING}`"
+        return
+    if provider.module is not None and not provider.loads_the_add_on:
         message = f"`module: {provider.module.shown}` ignores `{SETTING}`; it needs `module: {MODULE}`"
-    elif loader is not None and loader.loads_the_add_on:
+        yield _SETTING_PLACE, Level.ERROR, message
+    elif provider.module is None and loader is not None and loader.loads_the_add_on:
         message = (
             f"works only because provider {loader.id.shown!r} of the same type loads the add-on; "
             f"add `module: {MODULE}` here as well"
         )
-        finding: Finding = at(Level.WARNING, message, *place)
-        return finding
-    else:
+        yield _SETTING_PLACE, Level.WARNING, message
+    elif loader is None:
         message = f"OGX ignores `{SETTING}` without the add-on; add `module: {MODULE}` beside `provider_type`"
-    finding = at(Level.ERROR, message, *place)
-    return finding
+        yield _SETTING_PLACE, Level.ERROR, message
+    elif not loader.loads_the_add_on:
+        message = (
+            f"provider {loader.id.shown!r} of the same type loads another module, and OGX uses the last for both; "
+            f"give both the same `module`"
+        )
+        yield _SETTING_PLACE, Level.ERROR, message
+    if kind.value not in REMOTE_INFERENCE_TYPES:
+        message = f"OGX 1.5 has no provider type {kind.shown}, so extra headers are not known to work on it"
+        yield ("provider_type",), Level.WARNING, message
 
 
 def _unset(config: RunConfig, unset: Unset, provider: Provider | None) -> Finding:
@@ -237,12 +245,14 @@ def _unset(config: RunConfig, unset: Unset, provider: Provider | None) -> Findin
         f"the environment variable {unset.variable} is not set, so OGX does not start; set it, or write "
         f"${{env.{unset.variable}:=default}}"
     )
-    return Finding(Level.ERROR, config.document.line(unset.place), provider and provider.id.shown, message)
+    return Finding(Level.ERROR, config.document.line(unset.place), provider.id.shown if provider else None, message)
 
 
 def _repeated_keys(config: RunConfig) -> Iterator[Finding]:
     for key in config.document.repeated_keys:
-        message = f"the key {key.key!r} stands at line {key.first_line} already, and OGX reads only the last; remove one"
+        message = (
+            f"the key {key.key!r} stands at line {key.first_line} already, and OGX reads only the last; remove one"
+        )
         yield Finding(Level.WARNING, key.line, None, message)
 
 

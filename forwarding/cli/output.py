@@ -1,4 +1,4 @@
-"""How the commands print: in colour on a terminal, plain lines elsewhere, and never a control code of somebody else's."""
+"""How the commands print: in colour on a terminal, plain lines elsewhere, never a control code of others."""
 
 import os
 import sys

@@ -130,10 +130,11 @@ class _Reader:
             return None
         config = entry.get("config")
         config = config if isinstance(config, dict) else {}
-        hidden: dict[_Place, str] = {}
-        for place, text in _strings(config.get(SETTING), ()):
-            if (replaced := self._replaced(text, ("config", SETTING, *place))) and replaced[1]:
-                hidden[place] = text
+        hidden = {
+            place: text
+            for place, text in _strings(config.get(SETTING), ())
+            if (replaced := self._replaced(text, ("config", SETTING, *place))) and replaced[1]
+        }
         # What is missing is told; nothing more can be said of the setting then.
         setting = None if self.unset else replace(config.get(SETTING), self._environment)
         network = config.get("network")
@@ -147,7 +148,9 @@ class _Reader:
             has_setting=SETTING in config,
             setting=setting,
             hidden=hidden,
-            network_headers=tuple(name for name in headers if isinstance(name, str)) if isinstance(headers, dict) else (),
+            network_headers=tuple(name for name in headers if isinstance(name, str))
+            if isinstance(headers, dict)
+            else (),
             misplaced_setting=SETTING in entry,
             unset=tuple(self.unset),
         )

@@ -1,4 +1,4 @@
-"""A run config as text: read, parsed as OGX's YAML parser does, with the line of everything, and refused in one sentence.
+"""A run config as text: read, parsed as OGX parses it, with the line of everything, or refused in one sentence.
 
 Nothing of the file's content gets into an error: a run config holds secrets.
 """
