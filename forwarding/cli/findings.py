@@ -250,9 +250,7 @@ def _unset(config: RunConfig, unset: Unset, provider: Provider | None) -> Findin
 
 def _repeated_keys(config: RunConfig) -> Iterator[Finding]:
     for key in config.document.repeated_keys:
-        message = (
-            f"the key {key.key!r} stands at line {key.first_line} already, and OGX reads only the last; remove one"
-        )
+        message = f"the same key stands at line {key.first_line} already, and OGX reads only the last; remove one"
         yield Finding(Level.WARNING, key.line, None, message)
 
 

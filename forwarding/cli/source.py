@@ -26,9 +26,8 @@ class UnusableFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RepeatedKey:
-    """A key that stands twice in one mapping; the parser keeps the last."""
+    """A key that stands twice in one mapping; the parser keeps the last. It is not named: it may be a secret."""
 
-    key: str
     line: int
     first_line: int
 
@@ -131,7 +130,7 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
     if "'\\t'" in problem:
         return f"is not YAML: line {_line(error)} is indented with a tab; use spaces"
     # What the parser quotes may be a secret.
-    problem = re.sub(r"'[^']{2,}'|\"[^\"]{2,}\"", "this", problem.splitlines()[0])
+    problem = re.sub(r"'[^'<][^']+'|\"[^\"]{2,}\"", "this", problem.splitlines()[0])
     return f"is not YAML: line {_line(error)}: {problem}"
 
 
@@ -175,7 +174,7 @@ def _repeated_keys(root: yaml.Node) -> Iterator[RepeatedKey]:
                 continue
             line, same = key.start_mark.line + 1, (key.tag, key.value)
             if same in lines:
-                yield RepeatedKey(str(key.value), line, lines[same])
+                yield RepeatedKey(line, lines[same])
             lines.setdefault(same, line)
 
 

@@ -1,0 +1,301 @@
+"""`extra-headers check`: what it finds, where, and how it tells it."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Invoke, Write, provider
+
+_ENTRY = """\
+  - provider_id: {id}
+    provider_type: {type}
+    module: extra_headers.forwarding
+    config:
+      extra_headers: {setting}
+"""
+
+
+def _config(*entries: str, api: str = "inference") -> str:
+    return f"providers:\n  {api}:\n" + "".join(entries)
+
+
+def _entry(provider_id: str, kind: str = "remote::vllm", setting: str = "true") -> str:
+    return _ENTRY.format(id=provider_id, type=kind, setting=setting)
+
+
+def _without_module(entry: str) -> str:
+    return entry.replace("    module: extra_headers.forwarding\n", "")
+
+
+# A run config, and what is found: level, line, provider and a part of the message.
+FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
+    "nothing": (_config(_entry("vllm"), _entry("openai", "remote::openai", "false")), []),
+    "no setting and no module": (_config("  - {provider_id: a, provider_type: 'remote::vllm'}\n"), []),
+    "a dead entry": (
+        provider("allow:\n- x-ok\n- 'a b'"),
+        [("error", 11, "vllm", "allow[1]: 'a b' can never match")],
+    ),
+    "a shadowed entry": (
+        provider("block: ['x-a-*',\n  x-b,\n  x-a-1]"),
+        [("error", 11, "vllm", "block[2] 'x-a-1' is shadowed by 'x-a-*' at [0]")],
+    ),
+    "an overlap with the core": (
+        provider("on_blocked: drop\nblock: [cookie]"),
+        [("error", 10, "vllm", "block[0] 'cookie': the core blocklist has it")],
+    ),
+    "several, each with its line": (
+        provider("allow: [x-a, X_A]\nlimits:\n  max_headers: 0\n  nope: 1\nfoo: 1"),
+        [
+            ("error", 11, "vllm", "limits.max_headers: "),
+            ("error", 12, "vllm", "limits.nope: unknown setting"),
+            ("error", 13, "vllm", "foo: unknown setting"),
+        ],
+    ),
+    "entries that make no sense together": (
+        provider("allow: [x-a,\n  X_A,\n  cookie]"),
+        [
+            ("error", 10, "vllm", "allow[1] 'x-a' is shadowed"),
+            ("error", 11, "vllm", "allow[2] 'cookie' can never match"),
+        ],
+    ),
+    "no setting at all": (provider("[x-a]"), [("error", 8, "vllm", "must be true, false or a mapping")]),
+    "a block entry that no allow entry reaches": (
+        provider("allow: ['x-maas-*']\nblock:\n- x-maas-internal-*\n- x-foo"),
+        [("warning", 12, "vllm", "block[1] 'x-foo' changes nothing about what passes")],
+    ),
+    "a block list beside an empty allow list": (
+        provider("allow: []\nblock: ['x-*']"),
+        [("warning", 10, "vllm", "block[0] 'x-*' changes nothing")],
+    ),
+    "a block entry that meets a narrower allow entry": (
+        provider("allow: [x-a-b, x-c]\nblock: ['x-a-b*']"),
+        [
+            ("error", 9, "vllm", "allow[0] 'x-a-b' can never match"),
+        ],
+    ),
+    "the flag without module": (
+        _config(_without_module(_entry("vllm"))),
+        [
+            (
+                "error",
+                6,
+                "vllm",
+                "OGX ignores `extra_headers` without the add-on; add `module: extra_headers.forwarding`",
+            )
+        ],
+    ),
+    "the flag with another module": (
+        _config(_entry("vllm").replace("extra_headers.forwarding", "ramalama_stack")),
+        [("error", 7, "vllm", "`module: ramalama_stack` ignores `extra_headers`")],
+    ),
+    "the flag without module, beside one of the type that has it": (
+        _config(_entry("a"), _without_module(_entry("b", setting="{field: b}"))),
+        [("warning", 11, "b", "works only because provider 'a' of the same type loads the add-on")],
+    ),
+    "the flag without module, beside one of the type with another": (
+        _config(_entry("a", setting="false").replace("extra_headers.forwarding", "x"), _without_module(_entry("b"))),
+        [("error", 11, "b", "provider 'a' of the same type loads another module")],
+    ),
+    "the distribution's name as module": (
+        _config(_entry("vllm").replace("extra_headers.forwarding", "extra-headers-forwarding")),
+        [("error", 5, "vllm", "OGX finds no such module; write `module: extra_headers.forwarding`")],
+    ),
+    "a module with a version": (
+        _config(_entry("vllm").replace("extra_headers.forwarding", "extra_headers.forwarding==0.1.0")),
+        [],
+    ),
+    "module without the flag": (
+        _config("  - {provider_id: a, provider_type: 'remote::vllm', module: extra_headers.forwarding}\n"),
+        [("note", 3, "a", "loads the add-on, which does nothing without `extra_headers`")],
+    ),
+    "the flag beside config": (
+        _config(_entry("vllm").replace("config:\n      ", "")),
+        [("error", 6, "vllm", "OGX ignores `extra_headers` beside `config`")],
+    ),
+    "a type without outbound calls": (
+        _config(_entry("st", "inline::sentence-transformers")),
+        [("error", 7, "st", "of type inline::sentence-transformers makes no outbound calls")],
+    ),
+    "an unknown type": (
+        _config(_entry("x", "remote::vlllm")),
+        [("warning", 4, "x", "OGX 1.5 has no provider type remote::vlllm")],
+    ),
+    "another API": (
+        _config(_entry("guard", "remote::passthrough"), api="safety"),
+        [("error", 7, "guard", "only inference providers carry extra headers, not safety")],
+    ),
+    "the add-on on another API": (
+        _config(_entry("guard", "remote::passthrough", "false"), api="safety"),
+        [("error", 5, "guard", "only inference providers carry extra headers, not safety")],
+    ),
+    "a field that two share": (
+        _config(_entry("a"), _entry("b")),
+        [
+            ("warning", 7, "a", "reads vllm_extra_headers like 'b'"),
+            ("warning", 12, "b", "reads vllm_extra_headers like 'a'"),
+        ],
+    ),
+    "a field that two share by the word of one": (
+        _config(_entry("a"), _entry("b", "remote::openai", "{field: vllm_extra_headers}")),
+        [("warning", 7, "a", "like 'b'"), ("warning", 12, "b", "like 'a'")],
+    ),
+    "a field that two share on purpose": (
+        _config(_entry("a", setting="{field: both}"), _entry("b", setting="{field: both}")),
+        [],
+    ),
+    "two of a type with fields of their own": (_config(_entry("a"), _entry("b", setting="{field: b}")), []),
+    "a field of one that is off": (_config(_entry("a"), _entry("b", setting="{enabled: false}")), []),
+    "equal keys": (
+        "version: 2\nversion: 3\n" + provider("allow: []\nallow: [x-a]"),
+        [
+            ("warning", 2, None, "the same key stands at line 1 already"),
+            ("warning", 12, None, "the same key stands at line 11 already"),
+        ],
+    ),
+    "anchors and merges": (
+        "p: &p\n  block: [x-a]\n" + provider("<<: *p\nblock: [x-b]"),
+        [],
+    ),
+    "an anchor with a mistake": (
+        "p: &p\n  block: [cookie]\n" + provider("*p"),
+        [("error", 2, "vllm", "block[0] 'cookie'")],
+    ),
+    "an unset variable": (
+        provider("on_blocked: ${env.NOT_SET_HERE}"),
+        [("error", 9, "vllm", "the environment variable NOT_SET_HERE is not set")],
+    ),
+    "an unset id": (
+        provider("{}", provider_id="${env.NOT_SET_HERE}"),
+        [("error", 3, None, "the environment variable NOT_SET_HERE is not set")],
+    ),
+    "a disabled provider": (provider("[]", provider_id="${env.NOT_SET_HERE:=__disabled__}"), []),
+    "a conditional provider": (provider("[]", provider_id="${env.NOT_SET_HERE:+vllm}"), []),
+    "a flag by default": (provider("${env.NOT_SET_HERE:=true}"), []),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), FINDINGS.values(), ids=FINDINGS)
+def test_findings(invoke: Invoke, write: Write, content: str, expected: list[tuple[str, int, str | None, str]]) -> None:
+    """Each with its level, the line of the entry, and the provider; errors and warnings make the exit code."""
+    done = invoke("check", "--format", "json", write(content))
+
+    (report,) = json.loads(done.out)["files"]
+    found = report["findings"]
+    assert [(f["level"], f["line"], f["provider_id"]) for f in found] == [e[:3] for e in expected], found
+    assert [f["message"] for f, e in zip(found, expected, strict=True) if e[3] not in f["message"]] == []
+    assert done.exit_code == report["exit_code"] == int(any(e[0] != "note" for e in expected))
+    assert done.err == ""
+
+
+def test_the_text(invoke: Invoke, write: Write) -> None:
+    """The policy in force as a table, then what is wrong, one line each, as compilers write it."""
+    path = write(provider("allow: ['X_Maas-*']\nblock: [x-foo]\nlimits: {max_headers: 8}"))
+
+    done = invoke("check", path)
+
+    assert (done.exit_code, done.err) == (1, "")
+    digest = done.out.splitlines()[0].rpartition(" ")[2]
+    assert (
+        done.out
+        == f"""\
+vllm  remote::vllm  reads vllm_extra_headers  policy {digest}
+  setting                  value      from
+  enabled                  true       default
+  field                    not set    default
+  allow                    x-maas-*   line 9
+  block                    x-foo      line 10
+  unblock                  none       default
+  on_blocked               drop       default
+  on_malformed             reject     default
+  limits.max_headers       8          line 11
+  limits.max_name_bytes    128        default
+  limits.max_value_bytes   4096       default
+  limits.max_total_bytes   16384      default
+
+{path}:10: warning: vllm: block[0] 'x-foo' changes nothing about what passes: no entry of `allow` matches such a name; \
+remove the entry
+{path}: 1 provider with extra headers, 0 without; 1 warning
+"""
+    )
+
+
+def test_of_several_files_the_worst_code_counts(invoke: Invoke, write: Write) -> None:
+    """And every one is checked, also after one that cannot be read."""
+    good, bad = write(provider("{}"), "good.yaml"), write(provider("{block: [cookie]}"), "bad.yaml")
+    none = write("[", "none.yaml")
+
+    assert invoke("check", good, good).exit_code == 0
+    assert invoke("check", good, bad).exit_code == 1
+    done = invoke("check", none, bad, good)
+    assert done.exit_code == 2
+    assert f"{bad}:9: error" in done.out
+    assert f"{good}: 1 provider" in done.out
+    assert [f["exit_code"] for f in json.loads(invoke("check", none, bad, good, "--format", "json").out)["files"]] == [
+        2,
+        1,
+        0,
+    ]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "{allow: ['${env.CANARY}', x-a]}",
+        "{allow: ['${env.CANARY}*', '${env.CANARY}-a']}",
+        "{block: ['${env.CANARY}', '${env.CANARY}']}",
+        "{allow: ['${env.CANARY}'], block: ['x-b', '${env.CANARY:=x}*']}",
+        "{unblock: ['${env.CANARY}']}",
+        "{field: '${env.CANARY}'}",
+        "{on_blocked: '${env.CANARY}'}",
+        "{limits: '${env.CANARY}'}",
+        "'${env.CANARY}'",
+    ],
+)
+@pytest.mark.parametrize("canary", ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canary_1"])
+def test_a_value_of_the_environment_is_never_shown(  # noqa: PLR0913 - a table
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, setting: str, canary: str
+) -> None:
+    """Whatever setting it gets into, whether it is usable there or not: it may be a secret put in the wrong place."""
+    monkeypatch.setenv("CANARY", canary)
+    config = provider(setting).replace("base_url: ", "api_token: ${env.CANARY}\n      base_url: ")
+
+    done = invoke("check", "--format", form, write(config))
+
+    assert "canary" not in done.out.replace("env.CANARY", "").lower()
+    assert "env.CANARY" in done.out or "'drop' or 'reject'" in done.out
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_ids_and_types_of_the_environment_are_shown_as_written(
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """`${env.VLLM_API_TOKEN}` for `${env.VLLM_API_TOKEN:+vllm}` is a mistake that must not print the token."""
+    monkeypatch.setenv("CANARY", "sk-canary")
+    config = provider("{}", provider_id="${env.CANARY}", kind="${env.CANARY}") + _entry("${env.CANARY}", "inline::x")
+
+    done = invoke("check", "--format", form, write(config))
+
+    assert "sk-canary" not in done.out
+    assert "${env.CANARY}" in done.out
+
+
+def test_nothing_else_of_a_provider_is_shown(invoke: Invoke, write: Write) -> None:
+    """Neither its key nor the values of its headers."""
+    config = provider("{}").replace(
+        "base_url: ", "api_token: canary\n      network: {headers: {X-A: canary, X-A: canary}}\n      base_url: canary"
+    )
+
+    done = invoke("check", write(config))
+
+    assert done.exit_code == 1
+    assert "canary" not in done.out
+
+
+def test_markup_and_control_codes_are_written_out(invoke: Invoke, write: Write) -> None:
+    """A run config does not decide what the terminal does."""
+    done = invoke("check", write(provider("{allow: ['[bold]x', \"y\\e[31m\"]}", provider_id='"[red]a\\e[31m\\nb"')))
+
+    assert "[red]a\\x1b[31m\\nb  remote::vllm  unusable" in done.out
+    assert "'[bold]x' can never match" in done.out
+    assert "\x1b" not in done.out

@@ -1,0 +1,245 @@
+"""`extra-headers explain`: the decision on each header, the rule behind it, and never a value."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openai import AsyncOpenAI
+
+from extra_headers.forwarding import Policy, evaluate
+from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
+from extra_headers.forwarding.sdk import client_header_names
+from tests.cli.conftest import Invoke, Write, provider
+
+_CANARY = "sk-canary"
+_POLICY = provider(
+    "allow: ['x-*', via]\nblock:\n- x-internal-*\nunblock: [via]\nlimits: {max_value_bytes: 20}"
+).replace("base_url: ", f"network: {{headers: {{X-Team: {_CANARY}}}}}\n      base_url: ")
+
+# A header, and what is decided: decision, reason, rule, a part of where that comes from.
+DECISIONS: dict[str, tuple[str, tuple[str, str, str | None, str]]] = {
+    "allowed": ("X-Tenant: a", ("forwarded", "allowed", "x-*", "allow[0], line 10")),
+    "lifted": ("Via: a", ("forwarded", "allowed", "via", "allow[1], line 10")),
+    "core": ("Authorization: a", ("blocked", "credential", "authorization", "core blocklist: RFC 9110 section 11.6.2")),
+    "core prefix": ("X-Amz-Date: a", ("blocked", "credential", "x-amz-*", "core blocklist: AWS Signature")),
+    "operator": ("X_Internal_a: a", ("blocked", "operator", "x-internal-*", "block[0], line 12")),
+    "the operator's own": ("x-team: a", ("blocked", "override", "x-team", "sent by network.headers")),
+    "not allowed": ("Foo: a", ("blocked", "not_allowed", None, "allow list does not name it")),
+    "a bad value": (f"X-A: {_CANARY}\u00e9", ("malformed", "value", None, "printable ASCII")),
+    "a long value": (f"X-A: {_CANARY}{'a' * 20}", ("malformed", "too_large", None, "max_value_bytes")),
+}
+
+
+@pytest.mark.parametrize(("header", "expected"), DECISIONS.values(), ids=DECISIONS)
+def test_decisions(invoke: Invoke, write: Write, header: str, expected: tuple[str, str, str | None, str]) -> None:
+    """Each check, with the entry that decides and its place."""
+    done = invoke("explain", write(_POLICY), "--provider", "vllm", "-H", header, "--format", "json")
+
+    (found,) = json.loads(done.out)["headers"]
+    assert found["name"] == header.partition(":")[0]
+    assert (found["decision"], found["reason"], found["rule"]) == expected[:3]
+    assert expected[3] in found["source"]
+    assert done.exit_code == int(expected[0] != "forwarded")
+    assert _CANARY not in done.out + done.err
+
+
+@pytest.mark.parametrize("rule", CORE_BLOCKLIST, ids=lambda rule: rule.pattern)
+def test_every_core_rule_names_its_source(invoke: Invoke, write: Write, rule: CoreRule) -> None:
+    """Whoever asks why learns where it is written."""
+    name = rule.pattern.replace("*", "some")
+    done = invoke("explain", write(provider("{}")), "--provider", "vllm", "-H", f"{name}: a", "--format", "json")
+
+    (found,) = json.loads(done.out)["headers"]
+    assert (found["rule"], found["reason"]) == (rule.pattern, rule.reason.value)
+    assert found["source"] == f"core blocklist: {rule.source}"
+
+
+def test_the_text(invoke: Invoke, write: Write) -> None:
+    """A line for each header, what becomes of the request, and what is counted as carried."""
+    headers = ("-H", "X-A: 1", "-H", "Cookie: a=b", "-H", "a b: c")
+
+    done = invoke("explain", write(provider("on_malformed: drop")), "--provider", "vllm", *headers)
+
+    lines = done.out.splitlines()
+    assert (done.exit_code, done.err) == (1, "")
+    assert lines[:4] == [
+        "header                     decision    reason       rule     from",
+        "X-A                        forwarded   allowed      -        nothing blocks it, and there is no allow list",
+        "Cookie                     blocked     credential   cookie   core blocklist: RFC 6265 section 5.4",
+        "(a name of 3 characters)   malformed   name         -        a header name must be an RFC 9110 token: ASCII "
+        "letters, digits and !#$%&'*+-.^_`|~",
+    ]
+    assert lines[5] == "The request goes to provider vllm with 1 of 3 extra headers."
+    assert lines[6].startswith("Carried by the call in any case: the openai ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "header", "status", "sentence"),
+    [
+        (
+            "on_blocked: reject",
+            "Cookie: a",
+            403,
+            "The request is rejected with status 403; nothing is sent to provider",
+        ),
+        ("{}", "X-A: \u00e9", 400, "The request is rejected with status 400; nothing is sent to provider vllm."),
+        ("{}", "Cookie: a", None, "The request goes to provider vllm with 0 of 1 extra headers."),
+        ("enabled: false", "X-A: a", None, "Extra headers are off for provider vllm"),
+    ],
+)
+def test_what_becomes_of_the_request(  # noqa: PLR0913, PLR0917 - a table
+    invoke: Invoke, write: Write, setting: str, header: str, status: int | None, sentence: str
+) -> None:
+    """As the policy says."""
+    arguments = ("explain", write(provider(setting)), "--provider", "vllm", "-H", header)
+
+    assert sentence in (done := invoke(*arguments)).out
+    assert done.exit_code == 1
+    assert json.loads(invoke(*arguments, "--format", "json").out)["status"] == status
+
+
+DATA: dict[str, tuple[str, int, list[tuple[str, str]]]] = {
+    "headers": ('{"vllm_extra_headers": {"X-A": "1"}}', 0, [("X-A", "allowed")]),
+    "other keys": ('{"vllm_api_token": "sk-canary", "vllm_extra_headers": {"X-A": "1"}}', 0, [("X-A", "allowed")]),
+    "none of this provider": ('{"openai_extra_headers": {"Cookie": "sk-canary"}}', 0, []),
+    "none": ("{}", 0, []),
+    "null": ("null", 0, []),
+    "an empty object": ('{"vllm_extra_headers": {}}', 0, []),
+    "no JSON": ('{"vllm_extra_headers": {"X-A": "sk-canary"', 1, [("", "envelope")]),
+    "a list": ('["sk-canary"]', 1, [("", "envelope")]),
+    "headers that are no object": ('{"vllm_extra_headers": ["sk-canary"]}', 1, [("", "envelope")]),
+    "the field twice": ('{"vllm_extra_headers": {}, "vllm_extra_headers": {"X-A": "1"}}', 1, [("", "envelope")]),
+    "another key twice": ('{"a": 1, "a": 2, "vllm_extra_headers": {"X-A": "1"}}', 0, [("X-A", "allowed")]),
+    "a name twice": ('{"vllm_extra_headers": {"X-A": "1", "X-A": "2"}}', 1, [("X-A", "duplicate")] * 2),
+    "a number": ('{"vllm_extra_headers": {"X-A": 1}}', 1, [("X-A", "type")]),
+    "a name that is none": ('{"vllm_extra_headers": {"sk-canary\\u001b": "1"}}', 1, [("", "name")]),
+    "nested too deeply": ("[" * 100_000, 1, [("", "envelope")]),
+}
+
+
+@pytest.mark.parametrize("from_stdin", [False, True], ids=["argument", "stdin"])
+@pytest.mark.parametrize(("data", "exit_code", "expected"), DATA.values(), ids=DATA)
+def test_provider_data(  # noqa: PLR0913 - a table
+    invoke: Invoke,
+    write: Write,
+    data: str,
+    exit_code: int,
+    expected: list[tuple[str, str]],
+    *,
+    from_stdin: bool,
+) -> None:
+    """The whole JSON, read as the server reads it."""
+    given_data, stdin = ("-", data.encode() + b"\n") if from_stdin else (data, b"")
+    arguments = ("explain", write(provider("{}")), "--provider", "vllm", "--data", given_data)
+
+    done = invoke(*arguments, "--format", "json", stdin=stdin)
+    text = invoke(*arguments, stdin=stdin)
+
+    headers = json.loads(done.out)["headers"]
+    assert [(found["name"] or "", found["reason"]) for found in headers] == expected
+    assert done.exit_code == text.exit_code == exit_code
+    assert "canary" not in done.out + done.err + text.out + text.err
+
+
+BAD_INPUT: dict[str, tuple[list[str], str]] = {
+    "no headers": ([], "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data"),
+    "headers and data": (["-H", "X-A: sk-canary", "--data", '"sk-canary"'], "give either headers"),
+    "no colon": (["-H", "sk-canary"], "a header given with -H has no colon; write -H 'Name: value'"),
+    "quotes forgotten": (["-H", "X-A:", "sk-canary"], "too many arguments; quote each header"),
+    "an unknown option": (["--headr=sk-canary"], "No such option"),
+    "no UTF-8": (["--data", "-"], "the provider data on standard input is not UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_is_one_sentence(invoke: Invoke, write: Write, arguments: list[str], sentence: str) -> None:
+    """Exit code 2, and nothing of what was given: it may be a value whose quotes are missing."""
+    done = invoke("explain", write(provider("{}")), "--provider", "vllm", *arguments, stdin=b"sk-canary\xff")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"extra-headers explain: {sentence}")
+    assert done.err.count("\n") == 1
+    assert "canary" not in done.err
+
+
+def test_too_much_data(invoke: Invoke, write: Write) -> None:
+    """Read up to a limit."""
+    done = invoke("explain", write(provider("{}")), "--provider", "v", "--data", "-", stdin=b" " * (1024 * 1024 + 1))
+    assert done.exit_code == 2
+    done = invoke("explain", write(provider("{}")), "--provider", "vllm", "--data", "-", stdin=b" " * (1024 * 1024 + 1))
+    assert (done.exit_code, done.err.partition(": ")[2]) == (
+        2,
+        "the provider data on standard input is larger than 1 MiB; no header may be\n",
+    )
+
+
+def test_an_unknown_provider(invoke: Invoke, write: Write) -> None:
+    """The sentence names those that there are."""
+    path = write(provider("{}", provider_id="'[b]\u2028'"))
+    done = invoke("explain", path, "--provider", "other\x1b", "-H", "X-A: 1")
+    assert (done.exit_code, done.err) == (
+        2,
+        f"extra-headers explain: {path} has no inference provider 'other\\x1b'; it has [b]\\u2028\n",
+    )
+
+
+def test_a_provider_that_would_not_do_as_it_says(invoke: Invoke, write: Write) -> None:
+    """Decisions of a policy that the server refuses or ignores would mislead."""
+    path = write(provider("block: [cookie, host]"))
+    done = invoke("explain", path, "--provider", "vllm", "-H", "X-A: 1")
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"extra-headers explain: {path}:9: vllm: block[0] 'cookie': the core blocklist has it")
+    assert done.err.endswith("; `extra-headers check` shows 1 more\n")
+
+
+def test_an_entry_of_the_environment_is_shown_as_written(
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here, too."""
+    monkeypatch.setenv("ALLOWED", "x-canary-*")
+    path = write(provider("allow: ['${env.ALLOWED}']"))
+    done = invoke("explain", path, "--provider", "vllm", "-H", "X-CANARY-1: 1", "-H", "b: 1", "--format", "json")
+    assert [found["rule"] for found in json.loads(done.out)["headers"]] == ["${env.ALLOWED}", None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "by"),
+    [
+        ("remote::openai", "x-stainless-lang", "the openai "),
+        ("remote::vertexai", "x-goog-api-client", "Google's SDK"),
+        ("remote::oci", "digest", "the request signer"),
+    ],
+)
+def test_what_the_call_carries_depends_on_the_provider(
+    invoke: Invoke, write: Write, kind: str, name: str, by: str
+) -> None:
+    """A name that the call carries is an override, and the output says whose it is."""
+    done = invoke("explain", write(provider("{}", kind=kind)), "--provider", "vllm", "-H", "X-A: 1", "--format", "json")
+
+    carried = {party["by"]: party["names"] for party in json.loads(done.out)["carried"]}
+    assert [party for party, names in carried.items() if name in names and party.startswith(by)]
+
+
+def test_the_sdks_names_are_those_of_a_real_client(invoke: Invoke, write: Write) -> None:
+    """As the running server counts them."""
+    done = invoke("explain", write(provider("{}")), "--provider", "vllm", "-H", "X-A: 1", "--format", "json")
+
+    names = set(json.loads(done.out)["carried"][0]["names"])
+    assert names == {name.lower() for name in client_header_names(AsyncOpenAI(api_key="made-up"))}
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=12), st.text(max_size=8), max_size=4))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_it_decides_as_the_server_does(invoke: Invoke, write: Write, headers: dict[str, str]) -> None:
+    """Whatever a caller sends: the same decisions, and no value of more than a few characters in the output."""
+    tagged = {name: f"{value}canary" for name, value in headers.items()}
+    data = json.dumps({"vllm_extra_headers": tagged}).encode()
+    done = invoke("explain", write(provider("{}")), "--provider", "vllm", "--data", "-", "--format", "json", stdin=data)
+
+    decided = (
+        evaluate(tagged, Policy(), client_header_names(AsyncOpenAI(api_key="made-up"))).decisions if tagged else ()
+    )
+    found = [(header["name"], header["decision"], header["reason"]) for header in json.loads(done.out)["headers"]]
+    assert found == [(d.name, d.decision.value, d.reason.value) for d in decided]
+    assert "canary" not in done.out

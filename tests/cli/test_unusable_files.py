@@ -1,0 +1,100 @@
+"""Files that are no run config: one sentence, exit 2, no traceback, and nothing of what they hold."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke, Write
+
+_SECRET = "sk-canary"
+_UNREADABLE = "is not YAML that OGX can read: a character, number or date in it is none"
+_LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+
+UNUSABLE: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "is empty; a run config is a YAML mapping"),
+    "only a comment": ("# nothing\n", "is empty"),
+    "a list": ("- a\n", "is not a run config: a YAML mapping"),
+    "a word": (_SECRET, "is not a run config"),
+    "no providers": (f"version: {_SECRET}\n", "is not a run config: it has no mapping `providers`"),
+    "providers without content": ("providers:\n", "is not a run config: it has no mapping `providers`"),
+    "two documents": (
+        "providers: {}\n---\nproviders: {}\n",
+        "holds more than one YAML document (a second starts at line 2)",
+    ),
+    "a tab": (f"providers:\n\tinference: {_SECRET}\n", "is not YAML: line 2 is indented with a tab; use spaces"),
+    "no YAML": (f"a: [{_SECRET}\nb: 1\n", "is not YAML: line 2: "),
+    "an unknown alias": (f"a: *{_SECRET}\n", "is not YAML: line 1: found undefined alias this"),
+    "an unknown tag": (f"a: !{_SECRET} 1\n", "is not YAML: line 1: could not determine a constructor"),
+    "an unhashable key": ("{[a]: 1}\n", "is not YAML: line 1: found unhashable key"),
+    "a date that is none": ("a: 2026-13-45\n", _UNREADABLE),
+    "a number that is none": (f"a: !!int {_SECRET}\n", _UNREADABLE),
+    "a control character": (f"a: {_SECRET}\x00\n", _UNREADABLE),
+    "Latin-1": (f"a: 1\nb: {_SECRET}\u00e9\n".encode("latin-1"), "is not UTF-8 text (line 2); save it as UTF-8"),
+    "UTF-16": ("providers: {}\n".encode("utf-16"), "is not UTF-8 text (line 1)"),
+    "too large": (b"#" * (1024 * 1024 + 1), "is larger than 1 MiB"),
+    "a billion laughs": (_LAUGHS, "repeats so much through YAML aliases"),
+    "in itself": ("a: &a [*a]\n", "is nested too deeply, or in itself"),
+    "deep": ("[" * 5000, "is nested too deeply, or in itself"),
+}
+COMMANDS = [("check", "{}"), ("explain", "{}", "--provider", "vllm", "-H", f"X-A: {_SECRET}")]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize(("content", "sentence"), UNUSABLE.values(), ids=UNUSABLE)
+def test_one_sentence_and_nothing_of_the_content(
+    invoke: Invoke, write: Write, command: tuple[str, ...], content: str | bytes, sentence: str
+) -> None:
+    """It names the file and what is wrong with it."""
+    path = write(content) if isinstance(content, bytes) else write(content.encode())
+
+    done = invoke(*(word.format(path) for word in command))
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"extra-headers {command[0]}: {path} {sentence}")
+    assert done.err.count("\n") == 1
+    assert _SECRET not in done.err
+
+
+class TestPlaces:
+    """Paths under which there is no file to read."""
+
+    def test_missing(self, invoke: Invoke, tmp_path: Path) -> None:
+        """The sentence says so."""
+        done = invoke("check", str(tmp_path / "no.yaml"))
+        assert (done.exit_code, done.err) == (2, f"extra-headers check: {tmp_path}/no.yaml does not exist\n")
+
+    def test_directory(self, invoke: Invoke, tmp_path: Path) -> None:
+        """The sentence says what to do."""
+        done = invoke("check", str(tmp_path))
+        assert (done.exit_code, done.err) == (
+            2,
+            f"extra-headers check: {tmp_path} is a directory; name the run config in it\n",
+        )
+
+    def test_unreadable(self, invoke: Invoke, tmp_path: Path) -> None:
+        """With the system's reason; a socket cannot be opened, whoever asks."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "s"))
+            done = invoke("check", str(tmp_path / "s"))
+        assert (done.exit_code, done.err) == (
+            2,
+            f"extra-headers check: {tmp_path}/s cannot be read: No such device or address\n",
+        )
+
+    def test_a_name_that_is_none(self, invoke: Invoke) -> None:
+        """Too long, and with terminal controls, which are written out."""
+        done = invoke("check", "\x1b[31m" + "a" * 300)
+        assert done.exit_code == 2
+        assert done.err.startswith("extra-headers check: \\x1b[31maaa")
+        assert done.err.endswith("aaa cannot be read: File name too long\n")
+
+    def test_a_pipe_is_a_file(self, invoke: Invoke) -> None:
+        """As of `check <(kustomize build)`."""
+        reading, writing = os.pipe()
+        os.write(writing, b"providers: {}\n")
+        os.close(writing)
+        done = invoke("check", f"/dev/fd/{reading}")
+        os.close(reading)
+        assert done.exit_code == 0
