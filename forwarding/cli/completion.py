@@ -8,7 +8,8 @@ _EPILOG = """\b
 Examples:
   bash: extra-headers completion bash >> ~/.bashrc
   zsh:  extra-headers completion zsh  >> ~/.zshrc
-  fish: extra-headers completion fish > ~/.config/fish/completions/extra-headers.fish
+  fish: extra-headers completion fish |
+          tee ~/.config/fish/completions/extra-headers.fish
 """
 
 

@@ -34,8 +34,10 @@ class _ProviderId(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from extra_headers.forwarding.cli import run_config, source  # noqa: PLC0415 - too slow for `--help`
 
+        # The words of an unfinished line are no parameters yet.
+        path = next((word for word in (ctx.params.get("file"), *ctx.args) if word and not word.startswith("-")), "")
         try:
-            providers = run_config.read_run_config(ctx.params.get("file") or "", os.environ).providers
+            providers = run_config.read_run_config(path, os.environ).providers
         except source.UnusableFileError:
             return []
         found = {provider.id.shown: provider for provider in providers if provider.api == "inference"}

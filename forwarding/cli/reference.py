@@ -41,7 +41,7 @@ def _sections(model: type[BaseModel], path: str, above: list[type[BaseModel]]) -
     yield f"## {title}\n\n{_text(inspect.getdoc(model))}\n"
     yield f"| setting | type | default | meaning | example |\n|---|---|---|---|---|\n{rows}"
     for name, about in model.model_fields.items():
-        for nested in _models(about.annotation):
+        for nested in models_in(about.annotation):
             # A policy may hold another of its own kind.
             if nested not in (*above, model):
                 yield from _sections(nested, f"{path}.{name}" if path else name, [*above, model])
@@ -74,14 +74,15 @@ def _kind(annotation: Any) -> str:
     if origin in (tuple, list, dict):
         below = " to ".join(f"{_kind(argument)}s" for argument in arguments if argument is not ...)
         return f"{'mapping' if origin is dict else 'list'} of {below}"
-    return _NAMES.get(annotation) or ("mapping" if list(_models(annotation)) else str(annotation))
+    return _NAMES.get(annotation) or ("mapping" if list(models_in(annotation)) else str(annotation))
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a type may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 def _default(about: FieldInfo) -> str:

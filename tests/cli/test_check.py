@@ -253,7 +253,7 @@ def test_of_several_files_the_worst_code_counts(invoke: Invoke, write: Write) ->
     ],
 )
 @pytest.mark.parametrize("canary", ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canary_1"])
-def test_a_value_of_the_environment_is_never_shown(  # noqa: PLR0913 - a table
+def test_a_value_of_the_environment_is_never_shown(  # noqa: PLR0913, PLR0917 - a table
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, setting: str, canary: str
 ) -> None:
     """Whatever setting it gets into, whether it is usable there or not: it may be a secret put in the wrong place."""

@@ -1,0 +1,62 @@
+"""What the commands say of OGX without it, held against OGX itself."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import yaml
+
+from extra_headers.forwarding.cli import findings
+from extra_headers.forwarding.cli.provider_types import REMOTE_INFERENCE_TYPES
+from extra_headers.forwarding.cli.run_config import read_run_config
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the host's own
+    from ogx.core.configure import parse_and_maybe_upgrade_config
+    from ogx.core.distribution import get_provider_registry
+    from ogx.core.stack import EnvVarError
+    from ogx_api import Api
+
+    from extra_headers.forwarding.demo.server import inference_provider, run_config
+    from extra_headers.forwarding.host import current_host
+
+pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+
+
+def test_the_provider_types_are_those_of_the_registry() -> None:
+    """A new type of OGX needs a line here."""
+    assert {spec.provider_type for spec in current_host().inference_provider_specs()} == REMOTE_INFERENCE_TYPES
+
+
+@pytest.mark.parametrize("with_module", ["neither", "first", "second", "both"])
+def test_which_entry_loads_the_add_on(tmp_path: Path, with_module: str) -> None:
+    """One entry loads it for all of its type; without any, OGX takes its own implementation, which ignores the flag."""
+    entries = [inference_provider(name, "http://127.0.0.1:1/v1", extra_headers=True) for name in ("a", "b")]
+    for entry, name in zip(entries, ("first", "second"), strict=True):
+        if with_module not in (name, "both"):
+            del entry["module"]
+    content = run_config(entries, tmp_path, 8321)
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(content))
+
+    registry = get_provider_registry(parse_and_maybe_upgrade_config(content))
+    _, found = findings.check(read_run_config(str(path), os.environ))
+
+    loads = registry[Api.inference]["remote::vllm"].module.startswith("extra_headers.")
+    messages = [finding.message for finding in found]
+    assert loads == (with_module != "neither")
+    assert any("OGX ignores" in message for message in messages) == (not loads)
+    assert sum("works only because" in message for message in messages) == int(with_module in ("first", "second"))
+
+
+def test_an_unset_variable_stops_the_host(tmp_path: Path) -> None:
+    """As the finding says."""
+    entry = inference_provider("a", "http://127.0.0.1:1/v1", extra_headers={"allow": ["${env.NOT_SET_HERE}"]})
+    content = run_config([entry], tmp_path, 8321)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+
+    with pytest.raises(EnvVarError, match="NOT_SET_HERE"):
+        parse_and_maybe_upgrade_config(content)
+    _, (finding,) = findings.check(read_run_config(str(tmp_path / "run.yaml"), os.environ))
+    assert "NOT_SET_HERE is not set, so OGX does not start" in finding.message

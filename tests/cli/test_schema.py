@@ -1,0 +1,127 @@
+"""The JSON Schema and the configuration reference: made from the model, current, and true."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from extra_headers.forwarding import Policy
+from extra_headers.forwarding.cli import json_schema, reference
+from extra_headers.forwarding.policy import parse_policy
+from tests.cli.conftest import Invoke
+from tests.core.test_policy import BAD_SETTINGS, USEFUL_SETTINGS
+
+_DOCS = Path(__file__).parents[2] / "docs"
+_VALIDATOR = Draft202012Validator(json_schema.schema())
+
+
+def _models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    if model in seen:
+        return
+    seen.add(model)
+    yield model
+    for about in model.model_fields.values():
+        for nested in reference.models_in(about.annotation):
+            yield from _models(nested, seen)
+
+
+_SETTINGS = {
+    f"{model.__name__}.{name}": about for model in _models(Policy, set()) for name, about in model.model_fields.items()
+}
+
+
+@pytest.mark.parametrize("name", _SETTINGS)
+def test_every_setting_has_a_description(name: str) -> None:
+    """A sentence under the setting; the reference and editors show it."""
+    description = _SETTINGS[name].description or ""
+    assert description.endswith(".")
+    assert len(description) > 20
+
+
+def test_the_reference_names_every_setting() -> None:
+    """With its type and an example that is YAML."""
+    rows = [line for line in reference.render().splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [name.partition(".")[2] for name in _SETTINGS]
+    for row in rows:
+        name, example = row.split("`")[1], row.rpartition("| `")[2].removesuffix("` |")
+        assert list(yaml.safe_load(example.replace("\\|", "|"))) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "render"), [("configuration.md", reference.render), ("extra-headers.schema.json", json_schema.render)]
+)
+def test_the_committed_files_are_current(name: str, render: Any) -> None:
+    """`make docs` writes them."""
+    assert (_DOCS / name).read_text(encoding="utf-8") == render()
+
+
+def test_the_command_prints_the_schema(invoke: Invoke) -> None:
+    """To the byte."""
+    done = invoke("schema")
+    assert (done.exit_code, done.out, done.err) == (0, json_schema.render(), "")
+
+
+def test_it_is_a_schema() -> None:
+    """By the rules of its own dialect, with a title and a description."""
+    schema = json.loads(json_schema.render())
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    assert schema["title"] == "extra_headers"
+    assert all(definition["description"] for definition in schema["$defs"].values())
+    assert "pydantic" not in json_schema.render()
+
+
+@pytest.mark.parametrize(
+    "setting", [*USEFUL_SETTINGS.values(), True, False, None], ids=[*USEFUL_SETTINGS, "t", "f", "n"]
+)
+def test_it_takes_every_useful_policy(setting: object) -> None:
+    """As JSON has it; an editor that marks a good policy is switched off."""
+    _VALIDATOR.validate(json.loads(json.dumps(setting)))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "${env.X:=true}",
+        {"enabled": "${env.X}"},
+        {"allow": ["x-a", "${env.X:=x-*}"], "on_blocked": "${env.X:+reject}"},
+        {"limits": {"max_headers": "${env.MAX:=32}"}},
+    ],
+    ids=str,
+)
+def test_it_takes_environment_variables(setting: object) -> None:
+    """Wherever a single value may stand."""
+    _VALIDATOR.validate(setting)
+
+
+# What only the whole policy, or Python, can tell.
+_TOLD_BY_CHECK = {name for name in BAD_SETTINGS if "core" in name or name.startswith(("lift", "allow", "block"))} | {
+    "a value limit that cannot be reached",
+    "a key that YAML reads as true",
+    "a limit's key that is a number",
+    "a name within a prefix",
+    "a prefix within a prefix",
+    "the same entry twice",
+    "the same lifted name twice",
+    "field with a line feed",
+    "enabled as a word",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(BAD_SETTINGS) - _TOLD_BY_CHECK))
+def test_it_refuses_bad_policies(name: str) -> None:
+    """Unknown settings, wrong types, sizes out of range, entries that are no names."""
+    assert not _VALIDATOR.is_valid(json.loads(json.dumps(BAD_SETTINGS[name][0])))
+
+
+def test_the_examples_are_usable() -> None:
+    """All of them, in one policy."""
+    examples = {name.partition(".")[2]: about.examples[0] for name, about in _SETTINGS.items() if about.examples}
+    chosen = {key: value for key, value in examples.items() if key != "unblock"}
+    assert parse_policy(chosen, "the examples").allow
+    assert parse_policy({"unblock": examples["unblock"]}, "the examples").unblock

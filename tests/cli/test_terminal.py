@@ -1,0 +1,163 @@
+"""The commands as programs: on a terminal, in a pipe, in a shell that completes."""
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke, Write, provider
+
+_PROGRAM = str(Path(sys.executable).with_name("extra-headers"))
+_ENVIRONMENT = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+
+
+def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(  # noqa: S603 - ours
+        command, env=_ENVIRONMENT | environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def _on_a_terminal(*command: str, **environment: str) -> str:
+    """Return what a command writes to a terminal of 60 columns."""
+    ours, its = pty.openpty()
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, env={**_ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": "60", **environment}, stdout=its, stderr=its
+    ) as process:
+        os.close(its)
+        written = b""
+        while select.select([ours], [], [], 120)[0]:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            written += chunk
+        assert process.wait(120) in (0, 1)
+    os.close(ours)
+    return written.decode()
+
+
+class TestOutput:
+    """Colour and width only where somebody looks."""
+
+    def test_a_pipe_gets_plain_lines_of_any_length(self, write: Write) -> None:
+        """No control codes, no broken tables."""
+        path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(40)) + ", cookie]}"))
+        done = _run(_PROGRAM, "check", path, TERM="xterm-256color", FORCE_COLOR="")
+        assert "\x1b" not in done.stdout
+        good = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(40)) + "]}"))
+        (line,) = (line for line in _run(_PROGRAM, "check", good).stdout.splitlines() if "  allow " in line)
+        assert "x-tenant-39   line 9" in line
+
+    def test_columns_is_respected_in_a_pipe(self, write: Write) -> None:
+        """A table folds its cells, and loses nothing."""
+        path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(20)) + "]}"))
+        lines = _run(_PROGRAM, "check", path, COLUMNS="70").stdout.splitlines()
+        assert max(len(line) for line in lines[1:12]) <= 70
+        assert "x-tenant-19" in "".join(lines)
+
+    def test_a_terminal_gets_colour_and_no_control_code_of_the_file(self, write: Write) -> None:
+        """Text of the run config is written out there, too."""
+        path = write(provider("{block: [cookie]}", provider_id='"[red]a\\e[31mb"'))
+        written = _on_a_terminal(_PROGRAM, "check", path)
+        assert "\x1b[1m[red]a\\x1b[31mb\x1b[0m" in written
+        assert "\x1b[31mb" not in written
+
+    def test_no_color(self, write: Write) -> None:
+        """Asked for, it is respected on a terminal."""
+        written = _on_a_terminal(_PROGRAM, "check", write(provider("{block: [cookie]}")), NO_COLOR="1")
+        assert "\x1b[31m" not in written
+        assert "\x1b[1;31m" not in written
+
+    def test_a_reader_that_leaves_is_no_error(self, write: Write) -> None:
+        """As `| head -1` does."""
+        path = write(provider("{}"))
+        script = f"{_PROGRAM} check " + f"{path} " * 50 + "| head -1"
+        done = _run("/bin/bash", "-c", script)
+        assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+    def test_an_encoding_without_the_character(self, write: Write) -> None:
+        """It is written out."""
+        done = _run(_PROGRAM, "check", write(provider("{}", provider_id="caf\u00e9")), PYTHONIOENCODING="iso8859-5")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "caf\\xe9" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "explain", "schema", "completion"])
+def test_help_has_an_example(invoke: Invoke, command: str) -> None:
+    """That can be typed."""
+    done = invoke(command, "--help")
+    assert done.exit_code == 0
+    assert "Example" in done.out
+    assert f"extra-headers {command}" in done.out.partition("Example")[2]
+    assert max(map(len, done.out.splitlines())) <= 85
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """It is asked for by people who wait."""
+    code = (
+        "import sys; from extra_headers.forwarding.cli import main\n"
+        "try: main(['explain', '--help'])\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    loaded = set(_run(sys.executable, "-c", code).stdout.split())
+    assert loaded & {"pydantic", "yaml", "rich", "openai", "opentelemetry", "prometheus_client", "ogx"} == set()
+
+
+def test_without_ogx(write: Write) -> None:
+    """The commands neither need the host nor load it."""
+    code = (
+        "import sys; sys.modules['ogx'] = None; from extra_headers.forwarding.cli import main\n"
+        f"main(['explain', {write(provider('{}'))!r}, '--provider', 'vllm', '-H', 'X-A: 1'])"
+    )
+    assert _run(sys.executable, "-c", code).returncode == 0
+
+
+class TestCompletion:
+    """In a real bash; the scripts are click's own."""
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            (["che"], ["check"]),
+            (["explain", "{}", "--pro"], ["--provider"]),
+            (["explain", "{}", "--provider", ""], ["mock-vllm", "openai"]),
+            (["explain", "{}", "--provider", "o"], ["openai"]),
+            (["explain", "/nonexistent", "--provider", ""], []),
+            (["completion", "z"], ["zsh"]),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    )
+    def test_words(self, write: Write, words: list[str], expected: list[str]) -> None:
+        """Commands, options, and the provider ids of the run config on the line."""
+        entry = "  - {provider_id: openai, provider_type: 'remote::openai'}\n"
+        path = write(provider("{}", provider_id="mock-vllm") + entry)
+        line = " ".join(f"'{word.format(path)}'" for word in [_PROGRAM, *words])
+        script = (
+            f'source <("{_PROGRAM}" completion bash)\n'
+            f"COMP_WORDS=({line}) COMP_CWORD={len(words)}\n"
+            "_extra_headers_completion extra-headers\n"
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        bash = shutil.which("bash")
+        assert bash is not None
+        done = _run(bash, "--norc", "-c", script)
+        assert (done.stdout.split(), done.stderr) == (expected, "")
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_scripts(self, invoke: Invoke, shell: str) -> None:
+        """Each shell has its own."""
+        done = invoke("completion", shell)
+        assert done.exit_code == 0
+        assert f"_EXTRA_HEADERS_COMPLETE={shell}_complete" in done.out
+
+    def test_another_shell(self, invoke: Invoke) -> None:
+        """One sentence."""
+        done = invoke("completion", "tcsh")
+        assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 1)
