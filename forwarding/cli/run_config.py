@@ -130,13 +130,15 @@ class _Reader:
             return None
         config = entry.get("config")
         config = config if isinstance(config, dict) else {}
+        # Indexes count what the host keeps.
+        raw = _kept(config.get(SETTING), self._environment)
         hidden = {
             place: text
-            for place, text in _strings(config.get(SETTING), ())
+            for place, text in _strings(raw, ())
             if (replaced := self._replaced(text, ("config", SETTING, *place))) and replaced[1]
         }
         # What is missing is told; nothing more can be said of the setting then.
-        setting = None if self.unset else replace(config.get(SETTING), self._environment)
+        setting = None if self.unset else replace(raw, self._environment)
         network = config.get("network")
         headers = network.get("headers") if isinstance(network, dict) else None
         return Provider(
@@ -170,6 +172,14 @@ class _Reader:
             self.unset.append(Unset(error.name, (*self._place, *place)))
             return None
         return replaced.value, replaced.from_environment
+
+
+def _kept(value: object, environment: Mapping[str, str]) -> object:
+    if isinstance(value, dict):
+        return {key: _kept(below, environment) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_kept(below, environment) for below in value if not is_left_out(below, environment)]
+    return value
 
 
 def _strings(value: object, place: _Place) -> Iterator[tuple[_Place, str]]:

@@ -246,6 +246,7 @@ def test_of_several_files_the_worst_code_counts(invoke: Invoke, write: Write) ->
         "{block: ['${env.CANARY}', '${env.CANARY}']}",
         "{allow: ['${env.CANARY}'], block: ['x-b', '${env.CANARY:=x}*']}",
         "{unblock: ['${env.CANARY}']}",
+        "{allow: [{model_id: ''}, '${env.CANARY}', x-a]}",
         "{field: '${env.CANARY}'}",
         "{on_blocked: '${env.CANARY}'}",
         "{limits: '${env.CANARY}'}",
