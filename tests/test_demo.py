@@ -404,6 +404,14 @@ class TestKeep:
         assert kept.output.count("provider received POST /v1/chat/completions") == 2
         assert kept.output.rpartition("Waiting for requests")[2].count(f"authorization: Bearer {PROVIDER_KEY}") == 2
 
+    def test_offers_a_view_that_works(self, kept: RunningDemo) -> None:
+        """The printed `watch` line is of this program, and finds the demo's counters."""
+        (arguments,) = re.findall(r"^\S*extra-headers (watch \S+)$", kept.output, re.MULTILINE)
+        done = subprocess.run(  # noqa: S603 - as printed
+            [COMMAND, *arguments.split(), "--once"], capture_output=True, text=True, check=True, timeout=SECONDS
+        )
+        assert re.search(r"^decision vllm +blocked +credential ", done.stdout, re.MULTILINE)
+
     def test_ends_on_ctrl_c(self, kept: RunningDemo) -> None:
         """Ctrl-C is the way it is meant to end: success, and nothing is left."""
         kept.signal(signal.SIGINT)

@@ -15,6 +15,7 @@ from extra_headers.forwarding.cli.completion import completion
 from extra_headers.forwarding.cli.demo import demo
 from extra_headers.forwarding.cli.explain import explain
 from extra_headers.forwarding.cli.schema import schema
+from extra_headers.forwarding.cli.watch import watch
 
 _EXAMPLES = """\b
 Examples:
@@ -25,6 +26,7 @@ Examples:
   extra-headers demo --keep     the same, left running for requests of your own
   extra-headers dashboards export --out monitoring
                                 dashboards, alert rules and routes, as files
+  extra-headers watch           decisions of a running server, as they are made
 """
 
 
@@ -48,7 +50,7 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (check, explain, schema, demo, dashboards, completion):
+for command in (check, explain, schema, watch, demo, dashboards, completion):
     commands.add_command(command)
 
 

@@ -23,10 +23,17 @@ _TRIES: tuple[tuple[str, Mapping[str, str]], ...] = (
 )
 
 
-def keep_running(
-    stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver, monitoring: Monitoring | None
+def keep_running(  # noqa: PLR0913, PLR0917 - the parts that run
+    stage: Stage,
+    show: Show,
+    server: OgxServer,
+    receiver: OtlpReceiver,
+    monitoring: Monitoring | None,
+    command: str,
 ) -> None:
     """Print what can be tried, then each request that reaches the provider, until Ctrl-C.
+
+    `command` is how a shell finds `extra-headers`.
 
     Raises:
         ServerError: the server ended.
@@ -51,6 +58,7 @@ def keep_running(
     for purpose, headers in _TRIES:
         show.command(purpose, _curl(server.url, headers))
     show.command("the counters", [f"curl -s {metrics} | grep '^extra_headers_.*_total'"])
+    show.command("the decisions as they are made", [f"{command} watch {metrics}"])
     if monitoring:
         show.command("the alerts", [f"curl -s {monitoring.alertmanager.url}/api/v2/alerts"])
     show.note("\nWaiting for requests; Ctrl-C ends the demo.")

@@ -115,16 +115,15 @@ def _run(  # noqa: PLR0913, PLR0917 - private
     except NoAnswerError as error:
         raise server.silent(error) from error
     if keep:
-        keep_running(stage, show, server, receiver, monitoring)
+        keep_running(stage, show, server, receiver, monitoring, _program())
     else:
-        show.command("to send requests of your own", [f"{_command()} --keep"])
+        show.command("to send requests of your own", [f"{_program()} {shlex.join(sys.argv[1:])} --keep"])
     return as_told
 
 
-def _command() -> str:
-    """Return this command line; the program by its name, where a shell finds it by that."""
-    program, *arguments = sys.argv
-    return shlex.join([name if shutil.which(name := Path(program).name) else program, *arguments])
+def _program() -> str:
+    """Return this program as a shell finds it: by its name, where it does by that."""
+    return shlex.quote(name if shutil.which(name := Path(sys.argv[0]).name) else sys.argv[0])
 
 
 @contextlib.contextmanager

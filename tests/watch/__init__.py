@@ -1,0 +1,1 @@
+"""Tests of `extra-headers watch`."""

@@ -1,0 +1,100 @@
+"""What is read from the text of an endpoint that may be anything."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import generate_latest
+
+from extra_headers.forwarding import Policy
+from extra_headers.forwarding.watch.samples import ADVICE, Snapshot, UnreadableError, parse
+from extra_headers.telemetry import names
+from tests.watch.endpoint import Server
+
+_DECISION = 'extra_headers_decisions_total{{provider="{}",decision="blocked",reason="credential"}} {}\n'
+
+
+def labels_of(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Return the labels of each counter."""
+    return [dict(series.labels) for series in snapshot.counters]
+
+
+def test_reads_what_the_add_on_writes() -> None:
+    """Counters and policies are read as they stand there."""
+    server = Server(vllm=Policy())
+    server.receive("vllm", {"Authorization": "a", "X-Team": "b"})
+
+    snapshot = parse(generate_latest(server.registry).decode())
+
+    counted = {
+        (series.metric, series.label(names.LABEL_REASON)): value for series, value in snapshot.counters.items() if value
+    }
+    assert counted == {
+        (names.DECISIONS_TOTAL, "allowed"): 1,
+        (names.DECISIONS_TOTAL, "credential"): 1,
+        (names.BLOCKED_NAMES_TOTAL, "credential"): 1,
+    }
+    assert [policy.digest for policy in snapshot.policies] == [Policy().digest]
+
+
+def test_reads_past_what_others_write() -> None:
+    """Another library's series on the same endpoint, even broken ones, are not looked at."""
+    snapshot = parse("http_requests_total{bad\n" + "x" * 10_000 + "\n" + _DECISION.format("vllm", 3))
+    assert list(snapshot.counters.values()) == [3]
+
+
+@pytest.mark.parametrize("text", ["", "<html>hello</html>", "http_requests_total 3\n", "# HELP extra_headers_x y\n"])
+def test_says_what_to_do_where_there_is_nothing(text: str) -> None:
+    """Where the add-on's series are missing, the message names the settings that would serve them."""
+    with pytest.raises(UnreadableError) as raised:
+        parse(text)
+    assert str(raised.value) == ADVICE
+    assert "OGX_METRICS_ENDPOINT_ENABLED=1" in ADVICE
+    assert "EXTRA_HEADERS_METRICS_PORT" in ADVICE
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extra_headers_decisions_total{provider= 1\n", "not in the Prometheus text format"),
+        ("extra_headers_decisions_total many\n", "not in the Prometheus text format"),
+        (_DECISION.format("x" * 5000, 1), "too long"),
+        (_DECISION.format("vllm", 1) * 10_001, "too many"),
+    ],
+)
+def test_refuses_what_no_server_writes(text: str, message: str) -> None:
+    """A broken or oversized answer is an error of one sentence, not a parser's."""
+    with pytest.raises(UnreadableError, match=message):
+        parse(text)
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-1"])
+def test_leaves_out_values_that_no_counter_has(value: str) -> None:
+    """A value that cannot be added up is not counted."""
+    snapshot = parse(_DECISION.format("vllm", value) + _DECISION.format("other", 2))
+    assert list(snapshot.counters.values()) == [2]
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),
+        ("a\x9b31mb", r"a\x9b31mb"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\\nb", r"a\nb"),
+        ("[red]x[/]", "[red]x[/]"),
+        ("é" * 100, "é" * 79 + "…"),
+    ],
+)
+def test_makes_labels_printable(label: str, shown: str) -> None:
+    """Control codes of a hostile endpoint become visible text, and no label fills the screen."""
+    assert labels_of(parse(_DECISION.format(label, 1)))[0]["provider"] == shown
+
+
+@given(st.text(alphabet='{}="\\ ,#\n1aN\x1b\x85\u2028', max_size=60))
+def test_never_fails_otherwise(tail: str) -> None:
+    """Whatever follows the name of one of our metrics, it is read or refused, and then printable."""
+    try:
+        snapshot = parse(f"extra_headers_decisions_total{tail}\n")
+    except UnreadableError:
+        return
+    assert all(value.isprintable() for labels in labels_of(snapshot) for value in labels.values())
