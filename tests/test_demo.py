@@ -24,6 +24,7 @@ from extra_headers.forwarding.demo.client import Reply
 from extra_headers.forwarding.demo.play import Arrival, Counted, Exchange
 from extra_headers.forwarding.demo.story import PROVIDER_KEY, SCENES, SECRETS
 from extra_headers.forwarding.demo.upstream import ReceivedRequest
+from tests.docs.pages import ROOT, blocks
 
 COMMAND = Path(sys.executable).with_name("extra-headers")
 SECONDS = 60.0
@@ -281,6 +282,11 @@ class TestStory:
         """A scene shows what was sent, decided and why, counted, and received by the provider."""
         section = told.section(heading)
         assert [line for line in lines if line not in section] == []
+
+    def test_is_what_the_readme_shows(self, told: RunningDemo) -> None:
+        """The excerpt in README.md is of this output, line by line."""
+        (excerpt,) = [block for block in blocks(ROOT / "README.md") if block.language == "text"]
+        assert excerpt.text in told.output + "\n"
 
     def test_shows_the_counters(self, told: RunningDemo) -> None:
         """The series that are not zero stand there as they were scraped, and add up to the story."""

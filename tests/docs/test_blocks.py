@@ -1,0 +1,218 @@
+"""Every code block of README and docs is run or checked; one in a language that is not known here fails.
+
+What needs the network (pip, make, apt-get), and what runs until Ctrl-C, is checked for its form: that the package,
+extra, target or option exists.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+import promql_parser
+import pytest
+import yaml
+
+from extra_headers.forwarding import evaluate
+from extra_headers.forwarding.cli.commands import commands
+from extra_headers.forwarding.decisions import Outcome
+from extra_headers.forwarding.policy import Policy, parse_policy
+from extra_headers.telemetry import names
+from tests.dashboards.programs import DEBIAN_PACKAGES
+from tests.docs.pages import PAGES, ROOT, Block, blocks
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+CHECKED_BY: Mapping[tuple[str, str], str] = {
+    ("docs/clients.md", "python"): "tests/clients/test_docs.py",
+    ("docs/quick-start.md", "python"): "tests/docs/test_quick_start.py",
+    ("docs/quick-start.md", "shell"): "tests/docs/test_quick_start.py",
+    ("docs/quick-start.md", "text"): "tests/docs/test_quick_start.py",
+    ("README.md", "text"): "tests/test_demo.py",
+}
+"""Blocks that need more than a directory: those of a page in a language, and the test that runs them."""
+
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def settings(value: object, key: str) -> Iterator[object]:
+    """Yield every value of a key, wherever it stands in a YAML document."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == key:
+                yield inner
+            else:
+                yield from settings(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from settings(inner, key)
+
+
+def check_yaml(block: Block, _: Path) -> None:
+    """Check a part of a run config: its policies are such, and its provider entries load the add-on."""
+    document = yaml.safe_load(block.text)
+    policies = list(settings(document, "extra_headers"))
+    assert policies, "no extra_headers setting to check"
+    for setting in policies:
+        parse_policy(setting, str(block))
+    for providers in settings(document, "providers"):
+        assert isinstance(providers, Mapping)
+        for entry in providers["inference"]:
+            assert {"provider_id", "provider_type", "module", "config"} <= set(entry)
+            assert entry["module"] == "extra_headers.forwarding"
+
+
+def check_python(block: Block, directory: Path) -> None:
+    """Check a program: it runs, and prints what the comments behind its `print` lines say."""
+    done = subprocess.run(
+        [sys.executable, "-"], input=block.text, cwd=directory, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.findall(r"^print\(.*\)  # (.*)$", block.text, re.MULTILINE)
+    assert not said or done.stdout.splitlines() == said
+
+
+def check_json(block: Block, _: Path) -> None:
+    """Check a document."""
+    json.loads(block.text)
+
+
+def check_promql(block: Block, _: Path) -> None:
+    """Check a query: it is one."""
+    promql_parser.parse(block.text)
+
+
+def check_http(block: Block, _: Path) -> None:
+    """Check header fields of a caller: their extra headers pass the default policy."""
+    for line in block.text.splitlines():
+        field, _separator, value = line.partition(": ")
+        assert field == "X-OGX-Provider-Data"
+        for headers in json.loads(value).values():
+            assert evaluate(headers, Policy()).outcome is Outcome.CLEAN
+
+
+def check_shell(block: Block, directory: Path) -> None:
+    """Run the commands that need no network and end by themselves, and check the others for their form."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    run = [line for line in lines if not is_checked_for_form(shlex.split(line, comments=True))]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(  # noqa: S603 - our own documentation
+        ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(run)],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def is_checked_for_form(words: list[str]) -> bool:
+    """Check a command that is not run, and return whether it is one."""
+    match words:
+        case []:
+            return True
+        case ["pip", "install", *requirements]:
+            check_requirements(requirements)
+        case ["make", target, *rest]:
+            assert re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+            check_make_arguments(target, rest)
+        case ["apt-get", "install", *packages]:
+            assert set(packages) <= set(DEBIAN_PACKAGES.values())
+        case ["extra-headers", "demo" | "watch" as name, *arguments] if "--help" not in arguments:
+            commands.commands[name].make_context(name, list(arguments))
+        case _:
+            return False
+    return True
+
+
+def check_requirements(requirements: list[str]) -> None:
+    """Check that every requirement is this distribution, with extras that it has."""
+    assert requirements
+    for requirement in requirements:
+        found = re.fullmatch(r"([\w-]+)(?:\[([\w,-]+)\])?", requirement)
+        assert found
+        assert found[1] == _PROJECT["name"]
+        assert set((found[2] or "").split(",")) - {""} <= set(_PROJECT["optional-dependencies"])
+
+
+def check_make_arguments(target: str, rest: list[str]) -> None:
+    """Check that what is given to the demo by way of make is an option of the demo."""
+    for argument in rest:
+        variable, _, value = argument.partition("=")
+        assert variable == "ARGS"
+        if target == "demo":
+            commands.commands["demo"].make_context("demo", shlex.split(value))
+
+
+CHECKS: Mapping[str, Callable[[Block, Path], None]] = {
+    "yaml": check_yaml,
+    "python": check_python,
+    "json": check_json,
+    "promql": check_promql,
+    "http": check_http,
+    "shell": check_shell,
+}
+
+
+def check(block: Block, directory: Path) -> None:
+    """Check one block, in a directory of its own."""
+    if test := CHECKED_BY.get((block.page, block.language)):
+        assert Path(block.page).name in (ROOT / test).read_text(encoding="utf-8"), f"{test} does not run this page"
+        return
+    assert block.language in CHECKS, f"{block}: a block in {block.language!r} is checked by nothing"
+    CHECKS[block.language](block, directory)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_block(block: Block, tmp_path: Path) -> None:
+    """What a reader would copy works."""
+    check(block, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("", "anything"),
+        ("text", "not the output of anything"),
+        ("ruby", "puts 1"),
+        ("yaml", "extra_headers: {allow: ['*']}"),
+        ("yaml", "other: 1"),
+        ("yaml", "providers: {inference: [{provider_id: a, config: {extra_headers: true}}]}"),
+        ("python", "raise SystemExit(1)"),
+        ("python", "print(1)  # 2"),
+        ("json", "{"),
+        ("promql", "sum(extra_headers_decisions_total"),
+        ("http", 'X-OGX-Provider-Data: {"vllm_extra_headers": {"Cookie": "a"}}'),
+        ("shell", "false | true"),
+        ("shell", "pip install extra-headers"),
+        ("shell", "pip install 'extra-headers-forwarding[nothing]'"),
+        ("shell", "make nothing"),
+        ("shell", "make demo ARGS=--nothing"),
+        ("shell", "apt-get install nothing"),
+        ("shell", "extra-headers demo --nothing"),
+        ("shell", "extra-headers nothing"),
+    ],
+)
+def test_a_wrong_block_is_found(language: str, text: str, tmp_path: Path) -> None:
+    """Or the test above would prove nothing."""
+    expected = (AssertionError, ValueError, click.UsageError)
+    with pytest.raises(expected):
+        check(Block("docs/page.md", 1, language, text), tmp_path)
+
+
+def test_metrics_in_queries_exist() -> None:
+    """No query, command or table names a metric that the registry does not have."""
+    unknown: dict[str, set[str]] = {}
+    for page in PAGES:
+        named = set(re.findall(r"\bextra_headers_\w+?(?:_total|_seconds|_info)\b", page.read_text(encoding="utf-8")))
+        if extra := named - set(names.LABELS):
+            unknown[page.name] = extra
+    assert unknown == {}
