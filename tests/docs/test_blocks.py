@@ -88,6 +88,15 @@ def check_promql(block: Block, _: Path) -> None:
     promql_parser.parse(block.text)
 
 
+def check_traceql(block: Block, _: Path) -> None:
+    """Check a search for traces: it is in braces, and asks only for attributes that exist."""
+    assert re.fullmatch(r"\{[^{}]+\}", block.text.strip())
+    asked = set(re.findall(r"span\.(\S+)", block.text))
+    known = {value for name, value in vars(names).items() if name.startswith("ATTR_")}
+    assert asked
+    assert asked <= known
+
+
 def check_http(block: Block, _: Path) -> None:
     """Check header fields of a caller: their extra headers pass the default policy."""
     for line in block.text.splitlines():
@@ -157,6 +166,7 @@ CHECKS: Mapping[str, Callable[[Block, Path], None]] = {
     "python": check_python,
     "json": check_json,
     "promql": check_promql,
+    "traceql": check_traceql,
     "http": check_http,
     "shell": check_shell,
 }
@@ -190,6 +200,7 @@ def test_block(block: Block, tmp_path: Path) -> None:
         ("python", "print(1)  # 2"),
         ("json", "{"),
         ("promql", "sum(extra_headers_decisions_total"),
+        ("traceql", '{ span.extra_headers.nothing = "a" }'),
         ("http", 'X-OGX-Provider-Data: {"vllm_extra_headers": {"Cookie": "a"}}'),
         ("shell", "false | true"),
         ("shell", "pip install extra-headers"),
