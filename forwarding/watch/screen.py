@@ -41,15 +41,13 @@ def screen(watch: Watch, began: float, now: float, interval: int, size: ConsoleD
     head.append(_override(watch, began, now))
     two_columns = size.width >= _TWO_COLUMNS
     # What is left of the height for rows of decisions and names, beside the lines that are always there.
-    rows = size.height - len(head) - (6 if two_columns else 11 + min(len(watch.policies()), TOP))
-    decisions = max(3, rows if two_columns else rows * 2 // 3)
+    head_lines = sum(max(1, -(-line.cell_len // size.width)) for line in head)
+    rows = size.height - head_lines - (6 if two_columns else 11 + min(len(watch.policies()), TOP))
+    decisions = max(2, rows if two_columns else rows * 2 // 3)
+    blocked = max(2, min(TOP, rows - len(watch.policies()) if two_columns else rows // 3))
     left = _section("Decisions", f"seen: since {clock(began, 0)}", _kinds(watch), _decisions(watch, decisions))
     right = [
-        *_section(
-            "Top blocked names",
-            "",
-            _names(watch, max(3, min(TOP, rows // 3 if not two_columns else rows - len(watch.policies())))),
-        ),
+        *_section("Top blocked names", "", _names(watch, blocked)),
         *([Text()] if two_columns else []),
         *_section("Policies in force", "", _policies(watch)),
         *_shadow(watch),
