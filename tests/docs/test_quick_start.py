@@ -138,3 +138,15 @@ def test_a_header_that_is_not_utf8_is_the_hosts_error(reader: Reader) -> None:
     assert 400 <= status <= 599
     assert reader.received.count("/chat/completions") == before.count("/chat/completions")
     assert reader.run(counters) == counted
+
+
+def test_a_callers_own_key_works_beside_extra_headers(reader: Reader) -> None:
+    """As the questions say: OGX's own key of the provider data sets the credential, an extra header does not."""
+    data = '{"vllm_api_token": "the-callers-own", "vllm_extra_headers": {"X-Tenant": "green"}}'
+    body = '{"model": "vllm/test-model", "messages": [{"role": "user", "content": "hi"}]}'
+    reader.run(
+        f"curl -sf http://localhost:{reader.ports['8321']}/v1/chat/completions -H 'Content-Type: application/json' "
+        f"-H 'X-OGX-Provider-Data: {data}' -d '{body}'"
+    )
+    path = "/v1/chat/completions"
+    reader.wait_for([f"{path}  authorization: Bearer the-callers-own", f"{path}  x-tenant: green"], "")
