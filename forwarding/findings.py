@@ -42,9 +42,7 @@ class EntriesError(ValueError):
         self.within = within
 
 
-def findings_of(
-    error: ValidationError, settings: Mapping[str | None, type[BaseModel]]
-) -> list[PolicyFinding]:
+def findings_of(error: ValidationError, settings: Mapping[str | None, type[BaseModel]]) -> list[PolicyFinding]:
     """Return what pydantic found.
 
     Args:
