@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from extra_headers.forwarding.watch.samples import LABEL_SHADOW_DECISION, LABEL_SHADOW_REASON
 from extra_headers.forwarding.watch.state import Row, Watch
 from extra_headers.telemetry import names
 
@@ -54,7 +53,7 @@ def _aligned(word: str, rows: list[Row], labels: tuple[str, ...]) -> Iterator[st
 
 def shadow_text(row: Row) -> str:
     """Return what the live policy decides, and what the shadow policy would."""
-    labels = (names.LABEL_DECISION, LABEL_SHADOW_DECISION, LABEL_SHADOW_REASON)
+    labels = (names.LABEL_DECISION, names.LABEL_SHADOW_DECISION, names.LABEL_SHADOW_REASON)
     return "{} -> {} ({})".format(*map(row.series.label, labels))
 
 

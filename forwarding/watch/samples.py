@@ -8,10 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from extra_headers.telemetry import names
 
-SHADOW_DECISIONS_TOTAL = f"{names.NAMESPACE}_shadow_decisions_total"
-LABEL_SHADOW_DECISION = "shadow_decision"
-LABEL_SHADOW_REASON = "shadow_reason"
-_COUNTERS = (names.DECISIONS_TOTAL, names.BLOCKED_NAMES_TOTAL, SHADOW_DECISIONS_TOTAL)
+_COUNTERS = (names.DECISIONS_TOTAL, names.BLOCKED_NAMES_TOTAL, names.SHADOW_DECISIONS_TOTAL)
 _MAX_LINES = 10_000
 _MAX_LINE_CHARACTERS = 4096
 _MAX_LABEL_CHARACTERS = 80

@@ -10,8 +10,6 @@ from typing import Self
 
 from extra_headers.forwarding.decisions import DecisionKind, Reason
 from extra_headers.forwarding.watch.samples import (
-    LABEL_SHADOW_DECISION,
-    SHADOW_DECISIONS_TOTAL,
     Policy,
     Series,
     Snapshot,
@@ -139,8 +137,8 @@ class Watch:
 
     def shadow_differences(self) -> list[Row]:
         """Return what the shadow policies would decide otherwise than the live ones."""
-        rows = self.rows(SHADOW_DECISIONS_TOTAL)
-        return [r for r in rows if r.series.label(names.LABEL_DECISION) != r.series.label(LABEL_SHADOW_DECISION)]
+        rows = self.rows(names.SHADOW_DECISIONS_TOTAL)
+        return [r for r in rows if r.series.label(names.LABEL_DECISION) != r.series.label(names.LABEL_SHADOW_DECISION)]
 
     def attempts_in_total(self) -> float:
         """Return how many override attempts the counters hold, those from before the watch included."""

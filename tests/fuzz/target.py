@@ -70,7 +70,7 @@ def _check_decisions(headers: object, policy: Policy) -> None:
         assert len(evaluation.decisions) == 1
     if evaluation.rejected_for is not None:
         assert dict(evaluation.forwarded) == {}
-    shown = [repr(evaluation), _line(evaluation, decision_attributes(evaluation, "vllm", policy.digest), None, 0)]
+    shown = [repr(evaluation), _line(evaluation, (), decision_attributes(evaluation, "vllm", policy.digest), None, 0)]
     try:
         evaluation.raise_for_rejection("vllm")
     except (BlockedHeadersError, MalformedHeadersError) as error:
