@@ -3,7 +3,6 @@
 Knows pydantic's errors and no policy; never shows what somebody wrote but names of settings and entries.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -64,8 +63,9 @@ def _findings(error: Any, settings: Mapping[str | None, type[BaseModel]]) -> Ite
         return
     above = (*error["loc"], *cause.within)
     for text in cause.findings:
-        entry = re.match(r"(\w+)\[(\d+)\]", text)
-        path = (entry[1], int(entry[2])) if entry else ()
+        field, _, rest = text.partition("[")
+        index = rest.partition("]")[0]
+        path = (field, int(index)) if field.isidentifier() and index.isdecimal() else ()
         yield PolicyFinding((*above, *path), ".".join((*above, text)))
 
 

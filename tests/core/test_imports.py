@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-CORE = ["names", "blocklist", "decisions", "identity", "envelope", "lint", "policy", "matching", "evaluation"]
+CORE = [
+    "names",
+    "blocklist",
+    "decisions",
+    "identity",
+    "envelope",
+    "lint",
+    "findings",
+    "policy",
+    "matching",
+    "evaluation",
+]
 FOREIGN = {"opentelemetry", "prometheus_client", "openai", "httpx", "httpx2", "ogx", "ogx_api", "llama_stack"}
 # I/O, clocks, chance, loggers and threads: what a pure function has no use for.
 IMPURE = {
