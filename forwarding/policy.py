@@ -128,7 +128,7 @@ class Policy(_Rules, _Setting, frozen=True):
 
     """
 
-    set: Annotated[Mapping[_SetName, _Template], Field(examples=[{"x-tenant-id": "${user.tenant}"}])] = Field(
+    set: Annotated[Mapping[_SetName, _Template], Field(examples=[{"x-user": "${user.id}"}])] = Field(
         default_factory=dict, repr=False
     )
     """Headers that the server sets on every request to the provider, from the caller whom the host authenticated: text

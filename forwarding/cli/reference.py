@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -32,19 +32,20 @@ _NAMES = {bool: "boolean", int: "integer", str: "string", float: "number"}
 
 def render() -> str:
     """Return the reference as Markdown."""
-    return "\n".join([_INTRODUCTION, *_sections(Policy, "", [])])
+    return "\n".join([_INTRODUCTION, *_sections(Policy, "", set())])
 
 
-def _sections(model: type[BaseModel], path: str, above: list[type[BaseModel]]) -> Iterator[str]:
+def _sections(model: type[BaseModel], path: str, described: set[type[BaseModel]]) -> Iterator[str]:
+    described.add(model)
     title = f"`{_SETTING}.{path}`" if path else f"`{_SETTING}`"
     rows = "".join(_row(name, about) for name, about in model.model_fields.items())
     yield f"## {title}\n\n{_text(inspect.getdoc(model))}\n"
     yield f"| setting | type | default | meaning | example |\n|---|---|---|---|---|\n{rows}"
     for name, about in model.model_fields.items():
         for nested in models_in(about.annotation):
-            # A policy may hold another of its own kind.
-            if nested not in (*above, model):
-                yield from _sections(nested, f"{path}.{name}" if path else name, [*above, model])
+            # Once each: the limits of a shadow policy are those of a policy.
+            if nested not in described:
+                yield from _sections(nested, f"{path}.{name}" if path else name, described)
 
 
 def _row(name: str, about: FieldInfo) -> str:
@@ -71,9 +72,9 @@ def _kind(annotation: Any) -> str:
         return " or ".join(_kind(argument) for argument in arguments if argument is not NoneType)
     if origin is Annotated:
         return _kind(arguments[0])
-    if origin in (tuple, list, dict):
+    if origin in (tuple, list, dict, Mapping):
         below = " to ".join(f"{_kind(argument)}s" for argument in arguments if argument is not ...)
-        return f"{'mapping' if origin is dict else 'list'} of {below}"
+        return f"{'list' if origin in (tuple, list) else 'mapping'} of {below}"
     return _NAMES.get(annotation) or ("mapping" if list(models_in(annotation)) else str(annotation))
 
 

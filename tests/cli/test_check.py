@@ -211,6 +211,9 @@ vllm  remote::vllm  reads vllm_extra_headers  policy {digest}
   limits.max_name_bytes    128        default
   limits.max_value_bytes   4096       default
   limits.max_total_bytes   16384      default
+  set                      none       default
+  on_missing               reject     default
+  shadow                   not set    default
 
 {path}:10: warning: vllm: block[0] 'x-foo' changes nothing about what passes: no entry of `allow` matches such a name; \
 remove the entry

@@ -155,7 +155,7 @@ class TestPatterns:
         assert (str(operation), str(inner)) == ("MAX_REPEAT", "IN")
 
     def test_there_is_no_other_one(self) -> None:
-        """No module that sees a name, a value or an entry uses another; templates are read by one when a server starts."""
+        """No module that sees a name, a value or an entry uses another; `identity` reads templates, at the start."""
         importing = {
             path.stem
             for path in _CORE.glob("*.py")
