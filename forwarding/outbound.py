@@ -143,8 +143,9 @@ class _SharedClient(_Forwarding):
 
     def _sdk_call(self, client: Any) -> OutboundCall:
         # llama-stack has no headers of its own for single calls.
-        for_this_call = getattr(self, "_get_extra_request_headers", lambda: None)()
-        return OutboundCall(_names(client).union(for_this_call or ()), str(client.base_url))
+        for_this_call: Mapping[str, str] | None = getattr(self, "_get_extra_request_headers", dict)()
+        names = _names(client)
+        return OutboundCall(names.union(for_this_call) if for_this_call else names, str(client.base_url))
 
     def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundCall:
         return OutboundCall(_HTTP_CLIENT_NAMES.union(own_headers or ()), str(self.get_base_url()))  # type: ignore[attr-defined]

@@ -117,8 +117,8 @@ class ProviderMetrics:
         self._provider = provider
         self._blocked_names = metrics.blocked_names
         self._blocked_children: dict[tuple[Reason, str], Counter] = {}
-        self._decisions = {
-            (kind, reason): metrics.decisions.labels(provider, kind.value, reason.value)
+        self._by_reason = {
+            reason: metrics.decisions.labels(provider, kind.value, reason.value)
             for kind, reasons in REASONS.items()
             for reason in reasons
         }
@@ -160,15 +160,15 @@ class ProviderMetrics:
         self._requests[evaluation.outcome].inc()
         self._seconds.observe(seconds)
         if evaluation.forwarded:
-            self._decisions[_FORWARDED].inc(len(evaluation.forwarded))
+            self._by_reason[Reason.ALLOWED].inc(len(evaluation.forwarded))
             if len(evaluation.forwarded) == len(evaluation.decisions):
                 return
         stopped = [d for d in evaluation.decisions if d.decision is not DecisionKind.FORWARDED]
-        for key, count in Tally([(d.decision, d.reason) for d in stopped]).items():
-            self._decisions[key].inc(count, self._exemplar(key[1], context))
-        blocked = [(d.reason, d.rule) for d in stopped if d.decision is DecisionKind.BLOCKED]
-        for (reason, rule), count in Tally(blocked).items():
-            self._blocked_child(reason, rule or names.OTHER_HEADER).inc(count)
+        for reason, count in Tally([d.reason for d in stopped]).items():
+            self._by_reason[reason].inc(count, self._exemplar(reason, context))
+        for decision in stopped:
+            if decision.decision is DecisionKind.BLOCKED:
+                self._blocked_child(decision.reason, decision.rule or names.OTHER_HEADER).inc()
 
     def _exemplar(self, reason: Reason, context: SpanContext | None) -> dict[str, str] | None:
         if context is None or not context.trace_flags.sampled:
@@ -210,6 +210,3 @@ class _ShadowMetrics:
         self._requests[live.outcome, shadow.outcome].inc()
         for key, count in counted.items():
             self._decisions[key].inc(count)
-
-
-_FORWARDED = (DecisionKind.FORWARDED, REASONS[DecisionKind.FORWARDED][0])

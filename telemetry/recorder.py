@@ -32,7 +32,7 @@ class Recorder:
         self._audit = AuditLog()
         self._fail_open(set_up_tracing)
         metrics = self._fail_open(_process_metrics)
-        self._metrics = self._fail_open(lambda: ProviderMetrics(metrics, labels)) if metrics is not None else None
+        self._metrics = self._fail_open(ProviderMetrics, metrics, labels) if metrics is not None else None
 
     def record(  # noqa: PLR0913 - what is known of one request
         self,
@@ -55,14 +55,14 @@ class Recorder:
             shadow: evaluates the same headers under the shadow policy. Like all telemetry, it may fail.
 
         """
-        compared = self._fail_open(lambda: self._compare(evaluation, shadow)) if shadow is not None else None
-        context = self._fail_open(lambda: self._observe(evaluation, base_url, caller, server_set, compared))
-        if (metrics := self._metrics) is not None:
-            self._fail_open(lambda: metrics.record(evaluation, seconds, context))
+        compared = self._fail_open(self._compare, evaluation, shadow) if shadow is not None else None
+        context = self._fail_open(self._observe, evaluation, base_url, caller, server_set, compared)
+        if self._metrics is not None:
+            self._fail_open(self._metrics.record, evaluation, seconds, context)
 
     def record_server_set(self, server_set: ServerSet, base_url: str, caller: spans.Caller | None = None) -> None:
         """Record what the server sets on a request without extra headers, which counts as none with them."""
-        self._fail_open(lambda: self._observe(None, base_url, caller, server_set))
+        self._fail_open(self._observe, None, base_url, caller, server_set)
 
     def _observe(
         self,
@@ -80,27 +80,27 @@ class Recorder:
         if server_set is not None:
             added = (*added, *server_set.headers)
         traced = {**attributes, **compared} if compared else attributes
-        context = self._fail_open(lambda: _trace(traced, added, base_url))
-        if (metrics := self._metrics) is not None and server_set is not None:
-            self._fail_open(lambda: metrics.record_server_set(server_set))
+        context = self._fail_open(_trace, traced, added, base_url)
+        if self._metrics is not None and server_set is not None:
+            self._fail_open(self._metrics.record_server_set, server_set)
         stopped = evaluation is not None and len(evaluation.forwarded) != len(evaluation.decisions)
         if stopped or (server_set is not None and server_set.rejected):
-            self._fail_open(lambda: self._audit.record(evaluation, attributes, context, server_set))
+            self._fail_open(self._audit.record, evaluation, attributes, context, server_set)
         return context
 
     def _compare(self, live: Evaluation, shadow: Callable[[], Evaluation]) -> Mapping[str, AttributeValue]:
         candidate = shadow()
-        if (metrics := self._metrics) is not None:
-            metrics.record_shadow(live, candidate)
+        if self._metrics is not None:
+            self._metrics.record_shadow(live, candidate)
         return spans.shadow_attributes(live, candidate, self._labels.shadow or "")
 
     def record_nothing(self) -> None:
         """Note that the next call to the provider carries none of the caller's headers."""
         self._fail_open(spans.forget_decision)
 
-    def _fail_open[T](self, step: Callable[[], T]) -> T | None:
+    def _fail_open[**P, T](self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
-            return step()
+            return step(*args, **kwargs)
         except Exception:
             if not self._complained:
                 self._complained = True

@@ -1,22 +1,22 @@
 """Make traces flow: the add-on's span processor, a tracer provider where none is set, and httpx instrumentation.
 
 Idempotent, and cooperates with `opentelemetry-instrument` and with hosts that did some of it first. Failing here must
-never fail a server: each step logs one line instead.
+never fail a server: each step logs one line instead. The SDK and the instrumentations are loaded where they are needed:
+they would be most of what the add-on adds to the start of a server without traces.
 """
 
 import importlib
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
-from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from extra_headers.telemetry.spans import DecisionSpanProcessor
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 _log = logging.getLogger(__name__)
 _PROCESSOR_MARK = "_extra_headers_span_processor"
@@ -30,10 +30,20 @@ def set_up_tracing() -> None:
 
 def attach_span_processor() -> None:
     """Add the span processor to the global tracer provider, once."""
+    provider = _sdk_provider()
+    if provider is None or hasattr(provider, _PROCESSOR_MARK):
+        return
+    from extra_headers.telemetry.processor import DecisionSpanProcessor  # noqa: PLC0415 - see above
+
+    setattr(provider, _PROCESSOR_MARK, True)
+    provider.add_span_processor(DecisionSpanProcessor())
+
+
+def _sdk_provider() -> "TracerProvider | None":
+    """Return the global tracer provider where it is one of the SDK; nobody can have set one without loading the SDK."""
+    sdk = sys.modules.get("opentelemetry.sdk.trace")
     provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider) and not hasattr(provider, _PROCESSOR_MARK):
-        setattr(provider, _PROCESSOR_MARK, True)
-        provider.add_span_processor(DecisionSpanProcessor())
+    return provider if sdk is not None and isinstance(provider, sdk.TracerProvider) else None
 
 
 def _guarded(step: Callable[[], None]) -> None:
@@ -53,8 +63,11 @@ def _install_tracer_provider() -> None:
             "pip install opentelemetry-exporter-otlp-proto-http"
         )
         return
-    exporter = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    exporter = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
     provider = TracerProvider(resource=Resource.create())
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
@@ -71,8 +84,13 @@ def _wants_traces() -> bool:
 
 def _instrument_http_clients() -> None:
     """Instrument httpx and httpx2, where present: openai 3 speaks httpx2, earlier ones httpx."""
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+    if _sdk_provider() is None:
         return
+    from opentelemetry.instrumentation.httpx import (  # noqa: PLC0415 - see above
+        HTTPX2ClientInstrumentor,
+        HTTPXClientInstrumentor,
+    )
+
     for module, instrumentor in (("httpx", HTTPXClientInstrumentor), ("httpx2", HTTPX2ClientInstrumentor)):
         if importlib.util.find_spec(module) is None:
             continue

@@ -1,4 +1,4 @@
-"""Span attributes of the decisions, and the span processor that keeps header values out of traces.
+"""Span attributes of the decisions, and what keeps header values out of traces.
 
 The decision is written to the server span of the request (where it is not known, to the span that is current when the
 decision is made), and to the CLIENT spans of the calls to the provider that follow from it. Names only; values nowhere,
@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation, Outcome, ServerSet
 from extra_headers.telemetry import names
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Span
 
 _INSTRUMENTATION_SCOPE = "extra_headers"
 _URL_ATTRIBUTES = ("url.full", "http.url")
@@ -200,34 +201,33 @@ def enter_request(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEADER
     """
     span = trace.get_current_span()
     _server_span.set(span)
-    if isinstance(span, ReadableSpan) and span.is_recording():
+    if span.is_recording():
         _redact(span, provider_data_headers)
 
 
-class DecisionSpanProcessor(SpanProcessor):
-    """Writes the decision to outbound CLIENT spans, and overwrites captured values of extra headers."""
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's
-        """Complete a CLIENT span; HTTP instrumentations capture request headers before a span starts."""
-        call = _outbound_call.get()
-        if call is None or span.kind is not SpanKind.CLIENT:
-            return
-        _redact(span, call.added)
-        if _netloc(span) == urlsplit(call.base_url).netloc:
-            span.set_attributes(call.attributes)
-            if call.link is not None and call.link.is_valid:
-                span.add_link(call.link)
+def complete_client_span(span: "Span") -> None:
+    """Write the decision to a CLIENT span that starts, and overwrite values of extra headers that it has captured."""
+    call = _outbound_call.get()
+    if call is None or span.kind is not SpanKind.CLIENT:
+        return
+    _redact(span, call.added)
+    if _netloc(span) == urlsplit(call.base_url).netloc:
+        span.set_attributes(call.attributes)
+        if call.link is not None and call.link.is_valid:
+            span.add_link(call.link)
 
 
-def _netloc(span: ReadableSpan) -> str | None:
+def _netloc(span: "Span") -> str | None:
     attributes = span.attributes or {}
     url = next((attributes[key] for key in _URL_ATTRIBUTES if key in attributes), None)
     return urlsplit(url).netloc if isinstance(url, str) else None
 
 
-def _redact(span: ReadableSpan, header_names: Collection[str]) -> None:
-    captured = [key for key in span.attributes or {} if key.startswith(names.HTTP_REQUEST_HEADER_PREFIX)]
-    if not captured or not isinstance(span, trace.Span):
+def _redact(span: trace.Span, header_names: Collection[str]) -> None:
+    # Reading attributes is the SDK's; the API can only write them.
+    attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
+    captured = [key for key in attributes if key.startswith(names.HTTP_REQUEST_HEADER_PREFIX)]
+    if not captured:
         return
     # Instrumentations differ in whether they write `-` or `_`, and keep the case or not.
     secret = {_comparable(name) for name in header_names}

@@ -121,6 +121,14 @@ def test_the_public_package_is_the_core() -> None:
     assert {name for name in loaded if name.startswith("extra_headers.")} <= CORE_MODULES
 
 
+def test_telemetry_loads_what_makes_spans_only_where_there_are_some() -> None:
+    """A server without traces does not wait for OpenTelemetry's SDK and instrumentations to load, only for its API."""
+    loaded = loaded_by("extra_headers.telemetry.recorder")
+    assert "opentelemetry.trace" in loaded
+    slow = ("opentelemetry.sdk", "opentelemetry.instrumentation")
+    assert {name for name in loaded if any(is_within(name, package) for package in slow)} == set()
+
+
 def test_telemetry_knows_only_decisions() -> None:
     """Of forwarding, it imports the vocabulary of decisions and nothing else."""
     allowed = ("extra_headers.telemetry", "extra_headers.forwarding.decisions")

@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Tracer
 
-from extra_headers.telemetry.spans import DecisionSpanProcessor, forget_decision
+from extra_headers.telemetry.processor import DecisionSpanProcessor
+from extra_headers.telemetry.spans import forget_decision
 
 
 class _CountingIds(IdGenerator):
