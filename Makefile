@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find forwarding telemetry dashboards -type f -not -path '*/node_modules/*' \
 	\( -name '*.py' -o -name '*.yaml' -o -name '*.json' \) 2>/dev/null)
 
-.PHONY: help install demo test check format docs bench lock clean
+.PHONY: help install demo test check format docs bench soak lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +82,9 @@ pictures: install ## draw docs/images from a live Prometheus with Grafana's own 
 .PHONY: fuzz
 fuzz: install ## look for inputs that break a law, from where the last run ended (ARGS=-max_total_time=3600)
 	@$(PYTHON) -m tests.fuzz .fuzz -max_total_time=60 $(ARGS)
+
+soak: install ## 20,000 requests, half of them hostile or cancelled, with the add-on and without (15 minutes)
+	@$(PYTHON) -m tests.load $(ARGS)
 
 bench: install ## what it costs, side by side with what OGX does itself
 	@$(PYTHON) -m benchmarks.cost_of_a_request

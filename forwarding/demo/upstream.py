@@ -6,10 +6,13 @@ plain sockets: an HTTP library would tidy up the very bytes that matter.
 
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,6 +48,17 @@ class ReceivedRequest:
         return [value for field, value in self.fields if field.lower() == name.lower()]
 
 
+class Ending(Enum):
+    """What follows the body of an answer."""
+
+    COMPLETE = "complete"
+    """The next request."""
+    STALLED = "stalled"
+    """Nothing, though the answer is not complete, until the client closes the connection."""
+    RESET = "reset"
+    """A reset of the connection (TCP RST), before anything of the answer was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the upstream sends back."""
@@ -52,6 +66,7 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "application/json"
+    ending: Ending = Ending.COMPLETE
 
 
 def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: C901, PLR0911 - one case per endpoint
@@ -215,8 +230,14 @@ class Upstream:
                 with self._lock:
                     self._received.append(request)
                 answer = self.answer(request)
+                if answer.ending is Ending.RESET:
+                    _reset_on_close(writer)
+                    return
                 writer.write(_encode(answer))
                 await writer.drain()
+                if answer.ending is Ending.STALLED:
+                    await reader.read()
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client closed the connection
         finally:
@@ -224,6 +245,13 @@ class Upstream:
             writer.close()
 
 
+def _reset_on_close(writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def _encode(answer: Answer) -> bytes:
-    head = f"HTTP/1.1 {answer.status} -\r\ncontent-type: {answer.content_type}\r\ncontent-length: {len(answer.body)}"
+    # A stalled answer promises a byte that never comes.
+    length = len(answer.body) + (answer.ending is Ending.STALLED)
+    head = f"HTTP/1.1 {answer.status} -\r\ncontent-type: {answer.content_type}\r\ncontent-length: {length}"
     return f"{head}\r\n\r\n".encode("ascii") + answer.body

@@ -1,0 +1,285 @@
+"""The soak: a real server under mixed load for minutes, with the add-on and then without: `make soak`.
+
+Every upstream request must carry exactly its caller's headers, the counters must equal the callers' own tally, and
+there may be no error that the same server does not have without the add-on.
+
+What a caller can tally: a request is decided before anything is sent to the provider, so that whoever got a status code
+has been counted, also when they close the connection in the middle of the stream that follows. A caller whose
+connection breaks before the status code could not know; none may.
+"""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx
+
+from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
+from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, run_config
+from extra_headers.forwarding.demo.upstream import ReceivedRequest, Upstream
+from extra_headers.telemetry import names
+from tests.load.process import Usage
+from tests.load.traffic import PROVIDERS, Decided, Request, answer, requests
+from tests.server.stack import PROVIDER_KEY, Stack
+
+_WARM_UP = 64
+_SAMPLE_SECONDS = 1.0
+_SETTLE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run left behind: what the callers saw, what the provider saw, what the counters and the kernel say."""
+
+    sent: int = 0
+    seconds: float = 0
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """By kind of request."""
+    unexpected: Counter[str] = field(default_factory=Counter)
+    """Answers and faults that the kind of request does not have."""
+    wrong_upstream: list[str] = field(default_factory=list)
+    """Of each request at the provider with other headers than its caller's: what differs, without values."""
+    reached: int = 0
+    """Requests at the provider."""
+    expected_to_reach: int = 0
+    tally: Counter[Decided] = field(default_factory=Counter)
+    """Decisions, as the callers must expect them."""
+    counted: Counter[Decided] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Provider and outcome, as the callers must expect them."""
+    counted_outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    log_errors: Counter[str] = field(default_factory=Counter)
+    """Kinds of errors in the server's log."""
+    usages: list[Usage] = field(default_factory=list)
+    """From the end of the warm-up to the end of the load."""
+    at_rest: tuple[Usage, Usage] | None = None
+    """Before the load and after it, with no caller connected."""
+
+
+@contextmanager
+def _collector() -> Iterator[str]:
+    """Take and forget what the server exports over OTLP."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextmanager
+def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
+    directory.mkdir()
+    metrics_port = str(free_port())
+    with ExitStack() as cleanup:
+        environment = {
+            "OGX_METRICS_ENDPOINT_ENABLED": "1",
+            "OGX_METRICS_PORT": metrics_port,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": cleanup.enter_context(_collector()),
+        }
+        upstream = cleanup.enter_context(Upstream(answer=answer))
+        providers = [
+            inference_provider(name, upstream.base_url, setting if add_on else None, api_token=PROVIDER_KEY)
+            for name, setting in PROVIDERS.items()
+        ]
+        config = run_config(providers, directory, free_port())
+        server = cleanup.enter_context(OgxServer(config, directory, environment=environment))
+        client = cleanup.enter_context(httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0)))
+        yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
+
+
+def run(
+    directory: Path,
+    count: int,
+    concurrency: int,
+    *,
+    add_on: bool,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Send `count` requests, `concurrency` at a time, to a server of their own, and return what they left behind."""
+    with _running(directory, add_on=add_on) as stack:
+        result = Run()
+        load = _Load(stack, result, add_on=add_on, progress=progress)
+        # What the server sends to the provider when nobody sends extra headers, and what it loads at its first calls.
+        warm_up = [Request(f"w{number:06d}", request.kind) for number, request in enumerate(requests(_WARM_UP))]
+        asyncio.run(load.send_all(warm_up, concurrency))
+        load.forget_warm_up()
+        before = Usage.of(stack.server.pid)
+        series = stack.series()
+        started = time.monotonic()
+        asyncio.run(load.send_all(list(requests(count)), concurrency))
+        result.seconds = time.monotonic() - started
+        load.check_upstream()
+        result.at_rest = before, load.settled(before)
+        for (provider, decision, reason), total in _by_label(
+            stack.counted(series, names.DECISIONS_TOTAL), ("provider", "decision", "reason")
+        ):
+            result.counted[provider, decision, reason] = total
+        for (outcome, provider), total in stack.counted(series, names.REQUESTS_TOTAL).items():
+            result.counted_outcomes[provider, outcome] = round(total)
+        result.log_errors = _errors(stack.server.log)
+        return result
+
+
+def _by_label(
+    counted: dict[tuple[str, ...], float], order: tuple[str, str, str]
+) -> Iterator[tuple[tuple[str, str, str], int]]:
+    """Yield label values in the given order of labels; `counted` has them in the alphabetical order of the labels."""
+    where = {label: index for index, label in enumerate(sorted(order))}
+    for values, total in counted.items():
+        provider, decision, reason = (values[where[label]] for label in order)
+        yield (provider, decision, reason), round(total)
+
+
+class _Load:
+    """The callers, and what they check."""
+
+    def __init__(self, stack: Stack, result: Run, *, add_on: bool, progress: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._result = result
+        self._add_on = add_on
+        self._progress = progress
+        self._requests: dict[str, Request] = {}
+        self._own_fields: frozenset[str] = frozenset()
+
+    async def send_all(self, batch: list[Request], concurrency: int) -> None:
+        """Send each request of a batch, so many at a time."""
+        self._requests = {request.mark: request for request in batch}
+        waiting = iter(batch)
+        sampling = asyncio.create_task(self._sample(len(batch)))
+        limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
+        async with httpx.AsyncClient(timeout=120, limits=limits, base_url=self._stack.server.url) as client:
+
+            async def caller() -> None:
+                for request in waiting:
+                    await self._send(client, request)
+
+            await asyncio.gather(*(caller() for _ in range(concurrency)))
+        sampling.cancel()
+
+    async def _send(self, client: httpx.AsyncClient, request: Request) -> None:
+        headers = {} if request.provider_data is None else {"X-OGX-Provider-Data": request.provider_data}
+        kind = request.kind
+        self._result.sent += 1
+        try:
+            async with client.stream("POST", "/v1/chat/completions", json=request.body, headers=headers) as response:
+                self._note(request, response.status_code)
+                if kind.cancelled:
+                    await anext(response.aiter_lines())
+                else:
+                    text = (await response.aread()).decode()
+                    if response.status_code == 200 and kind.streamed and '"finish_reason":"stop"' not in text:
+                        self._result.unexpected[f"{kind.name}: the stream ended early"] += 1
+        except (httpx.HTTPError, StopAsyncIteration) as error:
+            self._result.unexpected[f"{kind.name}: {type(error).__name__}"] += 1
+
+    def _note(self, request: Request, status: int) -> None:
+        result = self._result
+        expected = request.kind.status if self._add_on else 200
+        result.statuses[request.kind.name, status] += 1
+        if status != expected:
+            result.unexpected[f"{request.kind.name}: status {status}"] += 1
+        result.expected_to_reach += expected == 200
+        if self._add_on:
+            result.tally += request.decided
+            if request.outcome is not None:
+                result.outcomes[request.kind.provider, request.outcome] += 1
+
+    async def _sample(self, total: int) -> None:
+        started = time.monotonic()
+        shown = started
+        while True:
+            usage = Usage.of(self._stack.server.pid)
+            self._result.usages.append(usage)
+            self.check_upstream()
+            if usage.seconds - shown > 10:
+                shown = usage.seconds
+                answered = sum(self._result.statuses.values())
+                self._progress(
+                    f"{answered:6d} of {total}, {answered / (usage.seconds - started):5.0f}/s, "
+                    f"{usage.resident / 2**20:6.1f} MiB, {usage.descriptors} descriptors, {usage.sockets} sockets"
+                )
+            await asyncio.sleep(_SAMPLE_SECONDS)
+
+    def forget_warm_up(self) -> None:
+        """Learn what a call carries without any caller's headers, and start from nothing."""
+        received = self._stack.upstream.take()
+        plain = [r for r in received if self._request_of(r) and not self._request_of(r).forwarded(by_add_on=True)]
+        self._own_fields = frozenset(name.lower() for r in plain for name, _ in r.fields)
+        assert self._own_fields, "no request without extra headers in the warm-up"
+        for counter in (self._result.statuses, self._result.unexpected, self._result.tally, self._result.outcomes):
+            counter.clear()
+        self._result.usages.clear()
+        self._result.sent = self._result.expected_to_reach = 0
+
+    def check_upstream(self) -> None:
+        """Compare what reached the provider since the last time with what its callers sent."""
+        if not self._own_fields:
+            return
+        for received in self._stack.upstream.take():
+            if received.method == "GET":
+                continue  # the server lists models of its own accord
+            self._result.reached += 1
+            if fault := self._fault(received):
+                self._result.wrong_upstream.append(fault)
+
+    def _request_of(self, received: ReceivedRequest) -> Request:
+        found = re.search(rb'"user": ?"(?:hold )?([mw]\d{6})"', received.body)
+        return self._requests[found[1].decode()] if found else _NOBODY
+
+    def _fault(self, received: ReceivedRequest) -> str | None:
+        request = self._request_of(received)
+        if request is _NOBODY:
+            return "a request of nobody"
+        fields = [(name.lower(), value) for name, value in received.fields]
+        extra = sorted((name, value) for name, value in fields if name not in self._own_fields)
+        if extra != sorted(request.forwarded(by_add_on=self._add_on).items()):
+            return f"{request.mark} ({request.kind.name}): {[name for name, _ in extra]}"
+        if received.values("authorization") != [f"Bearer {PROVIDER_KEY}"]:
+            return f"{request.mark} ({request.kind.name}): authorization"
+        return None
+
+    def settled(self, before: Usage) -> Usage:
+        """Return what the server uses once it has closed what it had opened for its callers, or after a while."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while (now := Usage.of(self._stack.server.pid)).sockets > before.sockets and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return now
+
+
+_NOBODY = next(requests(1))
+
+
+def _errors(log: str) -> Counter[str]:
+    """Return the kinds of errors in a log: who wrote a line of that level, and the last line of a traceback.
+
+    The host writes a traceback for each request that was refused, too; those two errors are answers, and counted so.
+    """
+    lines = re.findall(r"^(?:ERROR|CRITICAL) +\S+ +(\S+?):\d+", log, re.MULTILINE)
+    raised = re.findall(r"^([\w.]+(?:Error|Exception|Exit|Interrupt))\b", log, re.MULTILINE)
+    return Counter([*lines, *(error for error in raised if error.rpartition(".")[2] not in _REFUSALS)])
+
+
+_REFUSALS = {BlockedHeadersError.__name__, MalformedHeadersError.__name__}
+HOSTS_OWN_ERRORS = {"ogx.core.routers.inference"}
+"""Loggers of the host that complain now and then whoever calls: it keeps completions in a sqlite file, and under load
+finds its "database is locked"."""
