@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+MIB = 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

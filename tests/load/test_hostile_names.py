@@ -1,0 +1,15 @@
+"""Distinct names by the thousand leave nothing behind; `make soak` does the same with a million."""
+
+from pathlib import Path
+
+from tests.load import hostile_names
+
+
+def test_in_one_process() -> None:
+    """A hundred thousand names, decided, counted and traced, add no memory worth the name and no series."""
+    assert hostile_names.through_recorder(100_000) == []
+
+
+def test_through_a_server(tmp_path: Path) -> None:
+    """Ten thousand names through a real server neither."""
+    assert hostile_names.through_server(tmp_path, 10_000) == []
