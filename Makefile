@@ -43,7 +43,7 @@ lock: | $(UV) ## pin the development environment anew
 		--group dev --extra ogx pyproject.toml --no-header --output-file requirements-dev.lock $(ARGS)
 
 clean: ## remove everything that was built or installed
-	rm -rf $(VENV) .tools build dist *.egg-info
+	rm -rf $(VENV) .venv-litellm .tools build dist *.egg-info
 
 .tools/bin/uv:
 	@echo "== installing uv into .tools"
@@ -86,5 +86,14 @@ fuzz: install ## look for inputs that break a law, from where the last run ended
 soak: install ## 20,000 requests, half of them hostile or cancelled, with the add-on and without (15 minutes)
 	@$(PYTHON) -m tests.load $(ARGS)
 
-bench: install ## what it costs, side by side with what OGX does itself
-	@$(PYTHON) -m benchmarks.cost_of_a_request
+bench: install .venv-litellm/.installed ## what it costs, side by side with OGX and LiteLLM (five minutes)
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+# An environment of its own: nothing of LiteLLM gets into the project's.
+.venv-litellm/.installed: benchmarks/litellm.lock $(STAMP)
+	@echo "== installing LiteLLM into .venv-litellm, to compare with"
+	@$(UV) venv --quiet --allow-existing --python $$(cat .python-version) .venv-litellm
+	@$(UV) pip install --quiet --python .venv-litellm/bin/python --only-binary :all: --require-hashes \
+		--requirements benchmarks/litellm.lock
+	@$(UV) pip install --quiet --python .venv-litellm/bin/python --no-deps --editable .
+	@touch $@

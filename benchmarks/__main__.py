@@ -1,13 +1,20 @@
 """`make bench`: one table of what the add-on costs, side by side with what a server does without it."""
 
-from benchmarks import cost_of_a_request, nothing_to_forward
+import os
+import sys
+from itertools import chain
+
+from benchmarks import against_litellm, cost_of_a_request, nothing_to_forward, start_up, whole_server
 from benchmarks.sidebyside import heading, table
 
 
 def main() -> None:
-    """Measure and print."""
-    print(heading())
-    print(table([*cost_of_a_request.rows(), *nothing_to_forward.rows()]))
+    """Measure and print; names of parts as arguments measure these alone."""
+    parts = (cost_of_a_request, nothing_to_forward, against_litellm, start_up, whole_server)
+    wanted = [part for part in parts if part.__name__.rpartition(".")[2] in sys.argv[1:] or not sys.argv[1:]]
+    print(heading(), flush=True)
+    print(table(list(chain.from_iterable(part.rows() for part in wanted))))
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 
 if __name__ == "__main__":

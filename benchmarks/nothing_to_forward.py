@@ -1,7 +1,6 @@
 """What the add-on costs a request without extra headers: the `client` property of a real provider, on and off."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -10,6 +9,7 @@ import ogx.core.distribution  # noqa: F401 - what the add-on knows its host by
 from ogx.core.request_headers import PROVIDER_DATA_VAR
 
 from benchmarks.sidebyside import Row, at_most_more, measure
+from extra_headers.forwarding.host import current_host
 
 _VLLM = "ogx.providers.remote.inference.vllm"
 
@@ -20,9 +20,9 @@ def rows() -> Iterator[Row]:
     settings = {"base_url": "http://127.0.0.1:8000/v1", "api_token": "the-key"}
     on = asyncio.run(adapter.get_adapter_impl(adapter.Config_vllm(**settings, extra_headers=True), {}))
     off = asyncio.run(import_module(_VLLM).get_adapter_impl(adapter.Config_vllm(**settings), {}))
-    for provider in (on, off):
-        provider.__provider_id__ = "vllm"
-    assert sys.modules["extra_headers.telemetry.recorder"], "the add-on is on"
+    (built_in,) = (spec for spec in current_host().inference_provider_specs() if spec.adapter_type == "vllm")
+    for provider, spec in ((on, adapter.extended_spec(built_in)), (off, built_in)):
+        provider.__provider_id__, provider.__provider_spec__ = "vllm", spec
     yield from _row("no provider data in the request: a provider's `client`, on against off", on, off)
     token = PROVIDER_DATA_VAR.set({"vllm_api_token": "the-callers-key"})
     yield from _row("provider data without extra headers: the same", on, off)

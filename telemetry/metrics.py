@@ -158,7 +158,7 @@ class ProviderMetrics:
 
         """
         self._requests[evaluation.outcome].inc()
-        self._seconds.observe(seconds)
+        self._seconds.observe(max(seconds, 0.0))  # a clock that was set back must not look like a restarted server
         if evaluation.forwarded:
             self._by_reason[Reason.ALLOWED].inc(len(evaluation.forwarded))
             if len(evaluation.forwarded) == len(evaluation.decisions):
@@ -174,7 +174,8 @@ class ProviderMetrics:
         if context is None or not context.trace_flags.sampled:
             return None
         now = time.monotonic()
-        if now < self._next_exemplar.get(reason, now):
+        # A time further off is from before the clock was set back.
+        if now < self._next_exemplar.get(reason, now) <= now + _EXEMPLAR_SECONDS:
             return None
         self._next_exemplar[reason] = now + _EXEMPLAR_SECONDS
         return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}

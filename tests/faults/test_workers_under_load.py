@@ -1,0 +1,122 @@
+"""A worker that is killed in the middle of the load: whoever got an answer was counted, and nobody twice."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+import httpx
+
+from extra_headers.forwarding.demo.server import free_port
+from extra_headers.telemetry import names
+from tests.server.stack import Series, Stack
+from tests.telemetry.servers import running, wait_until
+
+_CALLERS = 8
+_HEADERS = {"Authorization": "evil", "X-Tenant": "a"}
+_EACH = {("forwarded", "on", "allowed"), ("blocked", "on", "credential")}
+"""What each request is counted with."""
+
+
+@contextmanager
+def _two_workers(tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
+    directory, port = tmp_path / "shared", free_port()
+    environment = {
+        "OGX_WORKERS": "2",
+        "PROMETHEUS_MULTIPROC_DIR": str(directory),
+        "EXTRA_HEADERS_METRICS_PORT": str(port),
+    }
+    with running(tmp_path, environment) as stack:
+        wait_until(lambda: len(_workers(directory)) == 2)
+        wait_until(lambda: _scrapes(stack))
+        yield stack, directory
+
+
+def _workers(directory: Path) -> list[int]:
+    """Return the process ids of the workers that count in a directory and are alive."""
+    found = [int(path.stem.rpartition("_")[2]) for path in directory.glob("counter_*.db")]
+    return [pid for pid in found if Path(f"/proc/{pid}").exists()]
+
+
+def _scrapes(stack: Stack) -> Series:
+    try:
+        return stack.series()
+    except httpx.HTTPError:
+        return {}
+
+
+def _send(stack: Stack, count: int) -> Counter[str]:
+    """Send requests on connections of their own; return how many were answered and how many broke."""
+
+    def send(_: int) -> str:
+        with httpx.Client(timeout=60) as client:
+            one = Stack(stack.server, stack.upstream, stack.metrics_url, client, stack.directory)
+            try:
+                return str(one.send("on", _HEADERS).status_code)
+            except httpx.TransportError:
+                return "broke"
+
+    with ThreadPoolExecutor(_CALLERS) as pool:
+        return Counter(pool.map(send, range(count)))
+
+
+def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """Every answered request is counted once; of those that broke, each is counted once or not at all."""
+    with _two_workers(tmp_path) as (stack, directory):
+        before = stack.series()
+        victim = _workers(directory)[0]
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(_send, stack, 300)
+            wait_until(lambda: len(stack.upstream.received) > 60)
+            os.kill(victim, signal.SIGKILL)
+            answers = sending.result()
+        assert answers["200"] + answers["broke"] == 300
+        assert answers["200"] > answers["broke"]
+        after = wait_until(lambda: _scrapes(stack))
+
+        decisions = _grown(before, after, names.DECISIONS_TOTAL)
+        assert set(decisions) == _EACH
+        for counted in (*decisions.values(), *_grown(before, after, names.REQUESTS_TOTAL).values()):
+            assert answers["200"] <= counted <= 300
+
+        # The supervisor has replaced it, and the totals go on to the last request.
+        wait_until(lambda: len(_workers(directory)) == 2)
+        before = stack.series()
+        assert _send(stack, 50) == {"200": 50}
+        assert _grown(before, stack.series(), names.DECISIONS_TOTAL) == dict.fromkeys(_EACH, 50)
+
+
+def test_the_directory_is_removed(tmp_path: Path) -> None:
+    """Requests and decisions go on; a worker that starts afterwards makes the directory anew and counts there."""
+    with _two_workers(tmp_path) as (stack, directory):
+        first = _workers(directory)
+        rmtree(directory)
+        stack.upstream.take()
+
+        assert _send(stack, 30) == {"200": 30}
+        received = stack.upstream.take()
+        assert [r.values("x-tenant") for r in received] == [["a"]] * 30
+        assert not any("evil" in value for r in received for value in r.values("authorization"))
+        assert stack.send("reject_both", _HEADERS).status_code == 403
+        assert stack.client.get(stack.metrics_url).status_code == 200  # of nothing, which an alert notices
+
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(_workers(directory)) == 2)
+        wait_until(lambda: _scrapes(stack))
+        before = stack.series()
+        assert _send(stack, 30) == {"200": 30}
+        assert _grown(before, stack.series(), names.DECISIONS_TOTAL) == dict.fromkeys(_EACH, 30)
+
+
+def _grown(before: Series, after: Series, metric: str) -> dict[tuple[str, ...], float]:
+    """Return what a counter grew by, by its label values in the order of the labels' names."""
+    return {
+        tuple(value for _, value in labels): value - before.get((name, labels), 0)
+        for (name, labels), value in after.items()
+        if name == metric and value != before.get((name, labels), 0)
+    }
