@@ -2,7 +2,6 @@
 
 import os
 import sys
-from itertools import chain
 
 from benchmarks import against_litellm, cost_of_a_request, nothing_to_forward, start_up, whole_server
 from benchmarks.sidebyside import heading, table
@@ -13,7 +12,11 @@ def main() -> None:
     parts = (cost_of_a_request, nothing_to_forward, against_litellm, start_up, whole_server)
     wanted = [part for part in parts if part.__name__.rpartition(".")[2] in sys.argv[1:] or not sys.argv[1:]]
     print(heading(), flush=True)
-    print(table(list(chain.from_iterable(part.rows() for part in wanted))))
+    rows = []
+    for part in wanted:
+        print(f"measuring {part.__name__.rpartition('.')[2].replace('_', ' ')}", file=sys.stderr, flush=True)
+        rows += part.rows()
+    print(table(rows))
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 

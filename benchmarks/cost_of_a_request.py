@@ -6,7 +6,7 @@ data into headers, and records nothing. Both get the same names and the same val
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ogx.providers.utils.forward_headers import build_forwarded_headers
 from opentelemetry import trace
@@ -19,7 +19,10 @@ from extra_headers.telemetry.recorder import Recorder
 
 _BASE_URL = "http://127.0.0.1:8000/v1/"
 _OUTBOUND = frozenset({"accept", "content-type", "user-agent", "authorization", "x-stainless-lang"})
-_VALUES = {"36-character ids": lambda i: str(uuid.UUID(int=i * 7919)), "8-character values": lambda i: f"value-{i:02d}"}
+_VALUES: dict[str, Callable[[int], str]] = {
+    "36-character ids": lambda i: str(uuid.UUID(int=i * 7919)),
+    "8-character values": lambda i: f"value-{i:02d}",
+}
 _LINEAR = (1, 10, 100, 1000)
 _LINEAR_TOLERANCE = 1.2
 

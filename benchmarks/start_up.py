@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.sidebyside import Row, Timing
 
-_PROCESSES = 9
+_PROCESSES = 5
 
 _HOST = "import ogx.core.server.server, ogx.core.distribution, ogx.providers.remote.inference.vllm.vllm"
 # What the host loads with OGX_METRICS_ENDPOINT_ENABLED=1.

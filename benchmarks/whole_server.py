@@ -66,8 +66,10 @@ def rows() -> Iterator[Row]:
     }
     yield at_most(1.01, "whole server, 10 headers, p50 of the latency, on against off", "ms", p50["on"], p50["off"])
     yield at_most(1.03, "whole server, 10 headers, p99 of the latency, on against off", "ms", p99["on"], p99["off"])
-    rate = {name: Timing.of(values) for name, values in rates.items()}
-    yield Row(f"whole server, 10 headers, {_CALLERS} callers, on against off", "requests/s", rate["on"], rate["off"])
+    answered = {name: Timing.of(values) for name, values in rates.items()}
+    yield Row(
+        f"whole server, 10 headers, {_CALLERS} callers, on against off", "requests/s", answered["on"], answered["off"]
+    )
 
 
 def _block(port: int, requests: int = _REQUESTS) -> list[float]:

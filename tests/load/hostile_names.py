@@ -67,9 +67,8 @@ def through_server(directory: Path, count: int, say: Callable[[str], None] = lam
 
 def _compare(what: str, before: dict[str, int], after: dict[str, int], say: Callable[[str], None]) -> list[str]:
     grown = after["resident"] - before["resident"]
-    say(
-        f"{what}: {grown / MIB:+.2f} MiB on {before['resident'] / MIB:.1f}, series {before['series']} to {after['series']}"
-    )
+    memory = f"{grown / MIB:+.2f} MiB on {before['resident'] / MIB:.1f}"
+    say(f"{what}: {memory}, series {before['series']} to {after['series']}")
     found = [f"{what}: {grown / MIB:.1f} MiB more in memory"] if grown > _MAX_GROWTH else []
     if after["series"] != before["series"]:
         found.append(f"{what}: {after['series'] - before['series']} more series")

@@ -130,24 +130,13 @@ def run(
         result.seconds = time.monotonic() - started
         load.check_upstream()
         result.at_rest = before, load.settled(before)
-        for (provider, decision, reason), total in _by_label(
-            stack.counted(series, names.DECISIONS_TOTAL), ("provider", "decision", "reason")
-        ):
-            result.counted[provider, decision, reason] = total
+        # Label values come in the order of the labels' names.
+        for (decision, provider, reason), total in stack.counted(series, names.DECISIONS_TOTAL).items():
+            result.counted[provider, decision, reason] = round(total)
         for (outcome, provider), total in stack.counted(series, names.REQUESTS_TOTAL).items():
             result.counted_outcomes[provider, outcome] = round(total)
         result.log_errors = _errors(stack.server.log)
         return result
-
-
-def _by_label(
-    counted: dict[tuple[str, ...], float], order: tuple[str, str, str]
-) -> Iterator[tuple[tuple[str, str, str], int]]:
-    """Yield label values in the given order of labels; `counted` has them in the alphabetical order of the labels."""
-    where = {label: index for index, label in enumerate(sorted(order))}
-    for values, total in counted.items():
-        provider, decision, reason = (values[where[label]] for label in order)
-        yield (provider, decision, reason), round(total)
 
 
 class _Load:
@@ -223,7 +212,8 @@ class _Load:
     def forget_warm_up(self) -> None:
         """Learn what a call carries without any caller's headers, and start from nothing."""
         received = self._stack.upstream.take()
-        plain = [r for r in received if self._request_of(r) and not self._request_of(r).forwarded(by_add_on=True)]
+        known = [(r, request) for r in received if (request := self._request_of(r)) is not _NOBODY]
+        plain = [r for r, request in known if not request.forwarded(by_add_on=True)]
         self._own_fields = frozenset(name.lower() for r in plain for name, _ in r.fields)
         assert self._own_fields, "no request without extra headers in the warm-up"
         for counter in (self._result.statuses, self._result.unexpected, self._result.tally, self._result.outcomes):

@@ -19,9 +19,11 @@ def growth(with_it: Run) -> list[str]:
 def exactness(with_it: Run, without: Run) -> list[str]:
     """Return what differs from what the callers must expect, to the last request."""
     found = [f"at the provider: {fault}" for fault in (*with_it.wrong_upstream, *without.wrong_upstream)]
-    for result in (with_it, without):
-        if result.reached != result.expected_to_reach:
-            found.append(f"{result.reached} requests at the provider, {result.expected_to_reach} expected")
+    found += [
+        f"{result.reached} requests at the provider, {result.expected_to_reach} expected"
+        for result in (with_it, without)
+        if result.reached != result.expected_to_reach
+    ]
     if with_it.counted != with_it.tally:
         found.append(f"decisions counted {dict(with_it.counted)}, expected {dict(with_it.tally)}")
     if with_it.counted_outcomes != with_it.outcomes:

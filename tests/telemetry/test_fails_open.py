@@ -37,10 +37,13 @@ def _hangs() -> Iterator[str]:
 
 
 @contextmanager
-def _answers(status: int, body: bytes) -> Iterator[str]:
+def _answers(status: int, body: bytes, seconds: float = 0) -> Iterator[str]:
+    stopping = threading.Event()
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
+            stopping.wait(seconds)
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -53,6 +56,7 @@ def _answers(status: int, body: bytes) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
+        stopping.set()
         server.shutdown()
         thread.join()
 
@@ -60,6 +64,7 @@ def _answers(status: int, body: bytes) -> Iterator[str]:
 COLLECTORS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "down": _nobody,
     "hanging": _hangs,
+    "slow": lambda: _answers(200, b"", seconds=5),
     "refusing": lambda: _answers(503, b""),
     "talking garbage": lambda: _answers(200, b"\xff\x00garbage"),
 }
