@@ -64,14 +64,17 @@ def measure(subjects: Mapping[str, Callable[[], object]]) -> dict[str, Timing]:
     timers = {name: timeit.Timer(subject, timer=time.process_time) for name, subject in subjects.items()}
     calls = {name: max(1, int(_ROUND_SECONDS / (timer.timeit(200) / 200))) for name, timer in timers.items()}
     taken: dict[str, list[float]] = {name: [] for name in timers}
+    gc.freeze()  # a collection looks at what the rounds leave behind, not at all that the host has loaded
     gc.disable()
     try:
         for _ in range(_ROUNDS):
             for name, timer in timers.items():
+                gc.collect()
+                timer.timeit(max(1, calls[name] // 10))  # after a collection, the processor's caches are cold
                 taken[name].append(1e6 * timer.timeit(calls[name]) / calls[name])
-            gc.collect()
     finally:
         gc.enable()
+        gc.unfreeze()
     return {name: Timing.of(times) for name, times in taken.items()}
 
 

@@ -5,7 +5,6 @@ dotted path, so this module makes both when asked for; a provider type that nobo
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
@@ -36,7 +35,9 @@ def extended_spec(spec: Any) -> Any:
 def __getattr__(name: str) -> type[Any]:
     for prefix, make in ((_CONFIG_PREFIX, _config_class), (_VALIDATOR_PREFIX, _validator_class)):
         if name.startswith(prefix):
-            return make(name.removeprefix(prefix))
+            # Kept: the host asks for the validator by its path at each call.
+            made = globals()[name] = make(name.removeprefix(prefix))
+            return made
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -47,7 +48,6 @@ def _built_in_spec(suffix: str) -> Any:
     raise AttributeError(f"{current_host().package} has no remote inference provider {suffix!r}")
 
 
-@cache
 def _config_class(suffix: str) -> type[Any]:
     spec = _built_in_spec(suffix)
     setting = Field(default=None, description="Forward callers' extra HTTP headers: true, or a policy.")
@@ -57,7 +57,6 @@ def _config_class(suffix: str) -> type[Any]:
     return made
 
 
-@cache
 def _validator_class(suffix: str) -> type[Any]:
     """Return the provider's validator of provider data, made not to show its input when it fails.
 
