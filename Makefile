@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find forwarding telemetry dashboards -type f -not -path '*/node_modules/*' \
 	\( -name '*.py' -o -name '*.yaml' -o -name '*.json' \) 2>/dev/null)
 
-.PHONY: help install demo test check format docs bench soak lock clean
+.PHONY: help install demo test check format docs lock clean dashboards tools pictures fuzz soak bench
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ install: $(STAMP) ## create .venv with everything pinned in requirements-dev.loc
 demo: install ## run the story: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
-test: install check ## all checks and tests
+test: install tools check ## all checks and tests
 	@echo "== tests (real servers start; about ten minutes)"
 	@$(VENV)/bin/pytest $(ARGS)
 
@@ -65,10 +65,6 @@ $(STAMP): $(VENV)/.locked pyproject.toml $(SOURCES)
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --editable .
 	@touch $@
 
-.PHONY: dashboards tools pictures
-
-test: tools
-
 tools: ## install Prometheus and Alertmanager for the tests (apt, as root on Debian; else says what to do)
 	@tests/dashboards/install-tools.sh
 
@@ -79,7 +75,6 @@ pictures: install ## draw docs/images from a live Prometheus with Grafana's own 
 	@tests/dashboards/install-tools.sh pictures
 	@$(PYTHON) -m tests.dashboards.pictures $(ARGS)
 
-.PHONY: fuzz
 fuzz: install ## look for inputs that break a law, from where the last run ended (ARGS=-max_total_time=3600)
 	@$(PYTHON) -m tests.fuzz .fuzz -max_total_time=60 $(ARGS)
 
