@@ -1,24 +1,41 @@
 # Every target works as the first command after `git clone`: it installs what it needs, and is quick when it is there.
 VENV := .venv
+# Beside it, each from a lock of its own: llama-stack as the host, and each host with the oldest versions of everything.
+OTHER_VENVS := .venv-llama-stack .venv-oldest-ogx .venv-oldest-llama-stack
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 STAMP := $(VENV)/.installed
 SOURCES := $(shell find forwarding telemetry dashboards -type f -not -path '*/node_modules/*' \
 	\( -name '*.py' -o -name '*.yaml' -o -name '*.json' \) 2>/dev/null)
 
-.PHONY: help install demo test check format docs lock clean dashboards tools pictures fuzz soak bench
+.PHONY: help install demo test test-ogx test-llama-stack test-oldest check format docs lock clean dashboards tools pictures \
+	fuzz soak bench
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 install: $(STAMP) ## create .venv with everything pinned in requirements-dev.lock
 
 demo: install ## run the story: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
-test: install tools check ## all checks and tests
+test: check test-ogx test-llama-stack test-oldest ## all checks and tests
+
+test-ogx: install tools ## the tests, with the newest versions and OGX as the host
 	@echo "== tests (real servers start; about ten minutes)"
 	@$(VENV)/bin/pytest $(ARGS)
+
+test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
+	@echo "== llama-stack: its server, and every provider type that it knows"
+	@.venv-llama-stack/bin/pytest tests/server tests/hosts $(ARGS)
+
+TESTS_OF_OLDEST := tests/core tests/clients tests/telemetry tests/server tests/hosts
+
+test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## the oldest supported versions
+	@echo "== the oldest versions, with llama-stack and openai 2"
+	@.venv-oldest-llama-stack/bin/pytest $(TESTS_OF_OLDEST) $(ARGS)
+	@echo "== the oldest versions, with OGX and openai 3"
+	@.venv-oldest-ogx/bin/pytest $(TESTS_OF_OLDEST) $(ARGS)
 
 check: install ## lint, format and types
 	@echo "== ruff, mypy"
@@ -38,32 +55,43 @@ docs: install ## write the generated parts of the documentation (one comes from 
 	@$(PYTHON) -m tests.providers.matrix > docs/providers.md.new
 	@mv docs/providers.md.new docs/providers.md
 
-lock: | $(UV) ## pin the development environment anew
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--group dev --extra ogx pyproject.toml --no-header --output-file requirements-dev.lock $(ARGS)
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	pyproject.toml
+
+lock: | $(UV) ## pin the environments anew (ARGS=--upgrade: with the newest versions of today)
+	$(LOCK) --group dev --extra ogx --output-file requirements-dev.lock $(ARGS)
+	$(LOCK) --group test --group providers --extra llama-stack --output-file requirements-llama-stack.lock $(ARGS)
+	$(LOCK) --group test --extra ogx --resolution lowest-direct --output-file requirements-oldest-ogx.lock $(ARGS)
+	$(LOCK) --group test --extra llama-stack --resolution lowest-direct \
+		--output-file requirements-oldest-llama-stack.lock $(ARGS)
 
 clean: ## remove everything that was built or installed
-	rm -rf $(VENV) .venv-litellm .tools build dist *.egg-info
+	rm -rf $(VENV) $(OTHER_VENVS) .venv-litellm .tools build dist *.egg-info
 
 .tools/bin/uv:
 	@echo "== installing uv into .tools"
 	@python3 -m venv .tools
 	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
-$(VENV)/.created: .python-version | $(UV)
-	@echo "== creating $(VENV) with Python $$(cat .python-version)"
-	@$(UV) venv --quiet --allow-existing $(VENV)
-	@touch $@
+# $(1): an environment, $(2): its lock
+define environment
+$(1)/.created: .python-version | $(UV)
+	@echo "== creating $(1) with Python $$$$(cat .python-version)"
+	@$(UV) venv --quiet --allow-existing --python "$$$$(cat .python-version)" $(1)
+	@touch $$@
 
-$(VENV)/.locked: requirements-dev.lock $(VENV)/.created
-	@echo "== installing the pinned development environment (a minute the first time)"
-	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes --requirements requirements-dev.lock
-	@touch $@
+$(1)/.locked: $(2) $(1)/.created
+	@echo "== installing $(2) (a minute the first time)"
+	@$(UV) pip sync --quiet --python $(1)/bin/python --require-hashes $(2)
+	@touch $$@
 
 # Strict editable mode links single files, so a new file needs a new install.
-$(STAMP): $(VENV)/.locked pyproject.toml $(SOURCES)
-	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --editable .
-	@touch $@
+$(1)/.installed: $(1)/.locked pyproject.toml $(SOURCES)
+	@$(UV) pip install --quiet --python $(1)/bin/python --no-deps --editable .
+	@touch $$@
+endef
+$(eval $(call environment,$(VENV),requirements-dev.lock))
+$(foreach venv,$(OTHER_VENVS),$(eval $(call environment,$(venv),$(venv:.venv-%=requirements-%.lock))))
 
 tools: ## install Prometheus and Alertmanager for the tests (apt, as root on Debian; else says what to do)
 	@tests/dashboards/install-tools.sh

@@ -17,7 +17,8 @@ from extra_headers.forwarding.envelope import JSON_WHITE_SPACE, RepeatedKeys, de
 from extra_headers.forwarding.identity import User
 from extra_headers.telemetry.spans import Caller, enter_request
 
-_PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
+PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
+"""The header with the provider data, by the package of the host."""
 _WRAPPED_MARK = "_extra_headers_wrapped"
 
 
@@ -129,7 +130,7 @@ class Host:
         module: Any = self._request_headers
         decode = module.parse_request_provider_data
         if not hasattr(decode, _WRAPPED_MARK):
-            module.parse_request_provider_data = _noting_decoder(decode, _PROVIDER_DATA_HEADERS[self.package])
+            module.parse_request_provider_data = _noting_decoder(decode, PROVIDER_DATA_HEADERS[self.package])
 
 
 def _noting_decoder(
@@ -167,7 +168,7 @@ def current_host() -> Host:
         UnsupportedHostError: there is none.
 
     """
-    for package in _PROVIDER_DATA_HEADERS:
+    for package in PROVIDER_DATA_HEADERS:
         if f"{package}.core.distribution" in sys.modules:
             return Host(package)
     raise UnsupportedHostError(

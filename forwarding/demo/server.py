@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, override
+from typing import Any, ClassVar, Self, override
 
 import yaml
 
@@ -43,7 +43,6 @@ def run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: in
 
     No model needs registering: the server lists each provider's and takes any `provider_id/model`.
     """
-    stores = ("inference", "conversations", "prompts", "connectors")
     return {
         "version": 2,
         "distro_name": "extra-headers",
@@ -63,10 +62,8 @@ def run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: in
                 "kv_default": {"type": "kv_sqlite", "db_path": str(directory / "kv.db")},
                 "sql_default": {"type": "sql_sqlite", "db_path": str(directory / "sql.db")},
             },
-            "stores": {
-                "metadata": {"namespace": "registry", "backend": "kv_default"},
-                **{store: {"table_name": store, "backend": "sql_default"} for store in stores},
-            },
+            # All other stores are in these backends by default.
+            "stores": {"metadata": {"namespace": "registry", "backend": "kv_default"}},
         },
         "registered_resources": {"models": [], "vector_stores": []},
         "server": {"host": "127.0.0.1", "port": port},
@@ -206,8 +203,8 @@ class ServerProcess:
             return False
 
 
-class OgxServer(ServerProcess):
-    """An OGX server that runs while the `with` block does.
+class HostServer(ServerProcess):
+    """A host's server that runs while the `with` block does.
 
     Args:
         config: its run config; written to `directory`.
@@ -221,6 +218,12 @@ class OgxServer(ServerProcess):
         ServerError: the server ended, or did not answer in time.
 
     """
+
+    distribution: ClassVar[str]
+    """The host's name as a distribution; the add-on's extra has the same."""
+    package: ClassVar[str]
+    program: ClassVar[tuple[str, ...]]
+    """The command that starts it; the run config's path is to follow."""
 
     def __init__(  # noqa: PLR0913 - each with its default
         self,
@@ -237,7 +240,7 @@ class OgxServer(ServerProcess):
         self._config = config
         super().__init__(
             "the server",
-            [*(command or ogx_command()), str(self.config_path)],
+            [*(command or self.command()), str(self.config_path)],
             f"{self.url}/v1/health",
             directory / "server.log",
             # The host leaves a copy of its run config, credentials included, in the temporary directory.
@@ -251,17 +254,27 @@ class OgxServer(ServerProcess):
         self.config_path.write_text(yaml.safe_dump(self._config, sort_keys=False))
         return super().__enter__()
 
+    @classmethod
+    def command(cls) -> list[str]:
+        """Return the command that starts the host of this environment; the run config's path is to follow.
 
-def ogx_command() -> list[str]:
-    """Return the command that starts the OGX of this environment; the run config's path is to follow.
+        Raises:
+            ServerError: it is not installed here.
 
-    Raises:
-        ServerError: there is no OGX here.
+        """
+        name, *arguments = cls.program
+        beside = Path(sys.executable).with_name(name)
+        found = str(beside) if beside.exists() else shutil.which(name)
+        if found is None:
+            extra = cls.distribution
+            raise ServerError(f"no {extra} server in this environment; pip install 'extra-headers-forwarding[{extra}]'")
+        return [found, *arguments]
 
-    """
-    beside = Path(sys.executable).with_name("ogx")
-    found = str(beside) if beside.exists() else shutil.which("ogx")
-    if found is None:
-        raise ServerError("no OGX server in this environment; pip install 'extra-headers-forwarding[ogx]'")
+
+class OgxServer(HostServer):
+    """An OGX server that runs while the `with` block does."""
+
+    distribution = "ogx"
+    package = "ogx"
     # `--insecure` only lifts the demand for TLS; the server listens on loopback.
-    return [found, "run", "--insecure"]
+    program = ("ogx", "run", "--insecure")

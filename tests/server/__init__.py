@@ -1,1 +1,1 @@
-"""Tests against a real OGX server process and an upstream that records bytes off the socket."""
+"""Tests against a real server process of the host and an upstream that records bytes off the socket."""

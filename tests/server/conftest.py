@@ -6,9 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, run_config
+from extra_headers.forwarding.demo.server import free_port, inference_provider
 from extra_headers.forwarding.demo.upstream import Upstream
+from tests.server.host import IS_OGX, SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
+
+collect_ignore = [] if IS_OGX else ["test_translated_messages.py"]
 
 
 def providers(base_url: str) -> list[dict[str, Any]]:
@@ -42,11 +45,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a running server with `providers`, all served by one recording upstream."""
     directory = tmp_path_factory.mktemp("server")
     metrics_port = free_port()
-    environment = {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(metrics_port)}
+    environment = metrics_environment(metrics_port)
     with Upstream() as upstream:
-        config = run_config(providers(upstream.base_url), directory, free_port())
+        config = host_run_config(providers(upstream.base_url), directory, free_port())
         with (
-            OgxServer(config, directory, environment=environment) as server,
+            SERVER(config, directory, environment=environment) as server,
             httpx.Client(timeout=30) as client,
         ):
             yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)

@@ -1,4 +1,4 @@
-"""A real OGX server in front of a recording upstream, and the requests that the tests send through both."""
+"""A real server in front of a recording upstream, and the requests that the tests send through both."""
 
 import json
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from extra_headers.forwarding.demo.server import OgxServer
+from extra_headers.forwarding.demo.server import HostServer
 from extra_headers.forwarding.demo.upstream import Upstream
 from extra_headers.telemetry import names
+from tests.server.host import HEADER, IS_OGX
 
 PROVIDER_KEY = "the-provider-key"
 
@@ -27,7 +28,7 @@ class Endpoint:
 
 
 _MESSAGES = [{"role": "user", "content": "hi"}]
-ENDPOINTS: Mapping[str, Endpoint] = {
+_INFERENCE = {
     "chat": Endpoint("/v1/chat/completions", "test-model", {"messages": _MESSAGES}, "/v1/chat/completions"),
     "chat_stream": Endpoint(
         "/v1/chat/completions", "test-model", {"messages": _MESSAGES, "stream": True}, "/v1/chat/completions"
@@ -36,6 +37,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "completion_stream": Endpoint("/v1/completions", "test-model", {"prompt": "hi", "stream": True}, "/v1/completions"),
     "embeddings": Endpoint("/v1/embeddings", "test-embedding", {"input": "hi"}, "/v1/embeddings"),
     "rerank": Endpoint("/v1alpha/inference/rerank", "test-rerank", {"query": "hi", "items": ["a"]}, "/rerank"),
+}
+_ANTHROPIC = {
     "messages": Endpoint("/v1/messages", "test-model", {"messages": _MESSAGES, "max_tokens": 5}, "/v1/messages"),
     "messages_stream": Endpoint(
         "/v1/messages", "test-model", {"messages": _MESSAGES, "max_tokens": 5, "stream": True}, "/v1/messages"
@@ -44,6 +47,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         "/v1/messages/count_tokens", "test-model", {"messages": _MESSAGES}, "/v1/messages/count_tokens"
     ),
 }
+ENDPOINTS: Mapping[str, Endpoint] = {**_INFERENCE, **_ANTHROPIC} if IS_OGX else _INFERENCE
+"""The endpoints that the host has. Responses, which calls chat, is not among them."""
 
 _METRICS = sorted(names.LABELS)
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -53,7 +58,7 @@ Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 class Stack:
     """The running server, the upstream behind it, and a client."""
 
-    server: OgxServer
+    server: HostServer
     upstream: Upstream
     metrics_url: str
     client: httpx.Client
@@ -74,7 +79,7 @@ class Stack:
         return self.client.post(
             self.server.url + target.path,
             json={"model": f"{provider}/{target.model}", **target.body},
-            headers={"X-OGX-Provider-Data": text},
+            headers={HEADER: text},
         )
 
     def send_without_provider_data(self, provider: str, endpoint: str = "chat") -> httpx.Response:

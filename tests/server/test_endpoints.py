@@ -3,6 +3,7 @@
 import pytest
 
 from extra_headers.telemetry import names
+from tests.server.host import HEADER
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
 
 _MIXED = {"X-MAAS-SUBSCRIPTION": "free-tier", "Authorization": "Bearer evil", "x-api-key": "evil"}
@@ -89,16 +90,6 @@ class TestOtherProviderTypes:
         assert received.values("x-maas-subscription") == ["free-tier"]
         assert received.values("authorization") == [f"Bearer {PROVIDER_KEY}"]
 
-    @pytest.mark.parametrize("endpoint", ["messages", "messages_stream", "count_tokens"])
-    def test_forwards_where_messages_are_translated(self, stack: Stack, endpoint: str) -> None:
-        """Anthropic Messages to a provider that has no such path arrive as chat completions, with the header."""
-        response = stack.send("openai", _MIXED, endpoint, field="openai_extra_headers")
-
-        assert response.status_code == 200, response.text
-        (received,) = stack.upstream.take()
-        assert received.path == "/v1/chat/completions"
-        assert received.values("x-maas-subscription") == ["free-tier"]
-
     def test_reads_only_the_field_of_the_provider(self, stack: Stack) -> None:
         """Headers for another provider type stay away from this one."""
         stack.send("openai", _MIXED, field="vllm_extra_headers")
@@ -123,7 +114,7 @@ class TestServersOwnCalls:
         """Models are listed, and providers checked, without the headers of whoever asked."""
         before = stack.series()
         response = stack.client.get(
-            stack.server.url + path, headers={"X-OGX-Provider-Data": '{"vllm_extra_headers": {"X-Tenant": "a"}}'}
+            stack.server.url + path, headers={HEADER: '{"vllm_extra_headers": {"X-Tenant": "a"}}'}
         )
 
         assert response.status_code == 200

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,14 +11,13 @@ from prometheus_client import REGISTRY
 
 from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
 from extra_headers.forwarding.demo.upstream import Upstream
+from tests.server.host import HEADER, load
 from tests.server.stack import PROVIDER_KEY
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the host's own
-    importlib.import_module("ogx.core.distribution")  # what a host has loaded by the time it loads the add-on
-    _request_headers: Any = importlib.import_module("ogx.core.request_headers")
-    _inference: Any = importlib.import_module("ogx_api")
-    importlib.import_module("ogx.providers.remote.inference.vllm.vllm")
+load("{host}.core.distribution")  # what a host has loaded by the time it loads the add-on
+_request_headers = load("{host}.core.request_headers")
+_inference = load("{host}_api")
+load("{host}.providers.remote.inference.vllm.vllm")
 _adapter: Any = importlib.import_module("extra_headers.forwarding.adapter")
 
 # A deprecated field of the host's own config, which the host itself reads.
@@ -42,8 +40,17 @@ async def provider(upstream: Upstream, request: pytest.FixtureRequest) -> AsyncI
     built = await _adapter.get_adapter_impl(config, {})
     built.__provider_id__ = request.node.name
     built.__provider_spec__ = spec
+    built.model_store = _NoModels()
     yield built
     await built.shutdown()
+
+
+class _NoModels:
+    """In place of the host's registry of models."""
+
+    async def has_model(self, _model: str) -> bool:
+        """Return whether a model is registered."""
+        return False
 
 
 def provider_specs() -> list[Any]:
@@ -56,7 +63,7 @@ def provider_specs() -> list[Any]:
 @contextmanager
 def _request(provider_data: str) -> Iterator[None]:
     """Be within a request with this provider-data header, as the host's middleware makes it."""
-    with _request_headers.request_provider_data_context({"X-OGX-Provider-Data": provider_data}):
+    with _request_headers.request_provider_data_context({HEADER: provider_data}):
         yield
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import httpx
 
-from extra_headers.forwarding.demo.server import OgxServer, free_port
+from extra_headers.forwarding.demo.server import free_port
 from extra_headers.forwarding.demo.upstream import Upstream
+from tests.server.host import HEADER, SERVER, host_run_config
 
 
 def _run_config(base_url: str, directory: Path, port: int) -> dict[str, Any]:
@@ -14,7 +15,6 @@ def _run_config(base_url: str, directory: Path, port: int) -> dict[str, Any]:
     return {
         "version": "2",
         "image_name": "extra-headers-test",
-        "distro_name": "extra-headers-test",
         "apis": ["inference", "models"],
         "providers": {
             "inference": [
@@ -31,13 +31,7 @@ def _run_config(base_url: str, directory: Path, port: int) -> dict[str, Any]:
                 "kv_default": {"type": "kv_sqlite", "db_path": str(directory / "kv.db")},
                 "sql_default": {"type": "sql_sqlite", "db_path": str(directory / "sql.db")},
             },
-            "stores": {
-                "metadata": {"namespace": "registry", "backend": "kv_default"},
-                "inference": {"table_name": "inference", "backend": "sql_default"},
-                "conversations": {"table_name": "conversations", "backend": "sql_default"},
-                "prompts": {"table_name": "prompts", "backend": "sql_default"},
-                "connectors": {"table_name": "connectors", "backend": "sql_default"},
-            },
+            "stores": {"metadata": {"namespace": "registry", "backend": "kv_default"}},
         },
         "registered_resources": {
             "models": [
@@ -59,11 +53,11 @@ def test_the_manual_test_of_the_proposal(tmp_path: Path) -> None:
     """The upstream sees the header of the request that has one, and none in the next request without."""
     with (
         Upstream() as upstream,
-        OgxServer(_run_config(upstream.base_url, tmp_path, free_port()), tmp_path) as server,
+        SERVER(_run_config(upstream.base_url, tmp_path, free_port()), tmp_path) as server,
     ):
         upstream.take()
         body = {"model": "mock-vllm/test-model", "messages": [{"role": "user", "content": "hi"}]}
-        provider_data = {"X-OGX-Provider-Data": '{"vllm_extra_headers": {"X-Test-Header": "confirmed"}}'}
+        provider_data = {HEADER: '{"vllm_extra_headers": {"X-Test-Header": "confirmed"}}'}
         answers = [
             httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=headers, timeout=30)
             for headers in (provider_data, None)

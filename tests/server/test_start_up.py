@@ -5,18 +5,19 @@ from typing import Any
 
 import pytest
 
-from extra_headers.forwarding.demo.server import OgxServer, ServerError, free_port, inference_provider, run_config
+from extra_headers.forwarding.demo.server import ServerError, free_port, inference_provider
+from tests.server.host import SERVER, host_run_config
 
 
 def _start(tmp_path: Path, *providers: dict[str, Any]) -> str:
     """Start a server that must not start, and return its complaint with white space folded."""
-    with pytest.raises(ServerError, match="ended with exit code"), OgxServer(_config(tmp_path, *providers), tmp_path):
+    with pytest.raises(ServerError, match="ended with exit code"), SERVER(_config(tmp_path, *providers), tmp_path):
         pytest.fail("the server started")
     return " ".join((tmp_path / "server.log").read_text().split())
 
 
 def _config(tmp_path: Path, *providers: dict[str, Any]) -> dict[str, Any]:
-    return run_config(providers, tmp_path, free_port())
+    return host_run_config(providers, tmp_path, free_port())
 
 
 def test_a_bad_policy_names_the_provider_and_every_entry(tmp_path: Path) -> None:
@@ -36,5 +37,5 @@ def test_a_flag_without_the_module_is_ignored_by_the_host(tmp_path: Path) -> Non
     provider = inference_provider("plain", "http://127.0.0.1:1/v1", extra_headers={"allow": "nonsense"})
     del provider["module"]
 
-    with OgxServer(_config(tmp_path, provider), tmp_path) as server:
-        assert "extra_headers" not in server.log.partition("Starting up OGX server")[2]
+    with SERVER(_config(tmp_path, provider), tmp_path) as server:
+        assert "extra_headers" not in server.log.partition("Starting up")[2]

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
-from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, ogx_command, run_config
+from extra_headers.forwarding.demo.server import free_port, inference_provider
 from extra_headers.forwarding.demo.upstream import Upstream
+from tests.server.host import SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
 
 
@@ -33,14 +34,14 @@ def running(
         timeout: seconds until a start counts as failed.
 
     """
-    command = ogx_command()
+    command = SERVER.command()
     if auto_instrumented:
         command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), *command]
     given = dict(environment or {})
     metrics_port = given.get("EXTRA_HEADERS_METRICS_PORT")
     if metrics_port is None:
         metrics_port = str(free_port())
-        given |= {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": metrics_port}
+        given |= metrics_environment(int(metrics_port))
     with ExitStack() as cleanup:
         upstream = cleanup.enter_context(Upstream())
         settings: dict[str, object] = {
@@ -52,11 +53,9 @@ def running(
             inference_provider(name, upstream.base_url, setting, api_token=PROVIDER_KEY)
             for name, setting in settings.items()
         ]
-        config = run_config(providers, directory, free_port())
+        config = host_run_config(providers, directory, free_port())
         change(config)
-        server = cleanup.enter_context(
-            OgxServer(config, directory, environment=given, command=command, timeout=timeout)
-        )
+        server = cleanup.enter_context(SERVER(config, directory, environment=given, command=command, timeout=timeout))
         # The host closes connections after errors of the provider.
         limits = httpx.Limits(max_keepalive_connections=0)
         client = cleanup.enter_context(httpx.Client(timeout=60, limits=limits))

@@ -1,0 +1,37 @@
+"""Traces of a host that makes no server spans of its own."""
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+from tests.llama_stack.traced import Traced
+
+_HEADERS = {"X-Tenant": "blue", "Authorization": "evil"}
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "chat_stream", "completion", "embeddings", "rerank"])
+def test_every_way_out_carries_the_decision(traced: Traced, endpoint: str) -> None:
+    """The address of a collector is enough: the CLIENT span of the call names what was decided, and no value."""
+    traced.stack.send("on", _HEADERS, endpoint)
+
+    (call,) = traced.decided(SpanKind.CLIENT)
+    ours = {key: value for key, value in call.attributes.items() if key.startswith("extra_headers.")}
+    assert ours == {
+        "extra_headers.provider": "on",
+        "extra_headers.outcome": "filtered",
+        "extra_headers.policy": ours["extra_headers.policy"],
+        "extra_headers.forwarded.count": 1,
+        "extra_headers.forwarded.names": ["X-Tenant"],
+        "extra_headers.blocked.count": 1,
+        "extra_headers.blocked.names": ["Authorization"],
+        "extra_headers.blocked.reasons": ["credential"],
+        "extra_headers.malformed.count": 0,
+    }
+    assert b"evil" not in b"".join(traced.collector.payloads["/v1/traces"])
+
+
+def test_a_rejected_request_has_a_span_of_its_own(traced: Traced) -> None:
+    """Nothing is sent, so no call can carry the decision, and the host has no span for it."""
+    traced.stack.send("reject_both", _HEADERS)
+
+    (span,) = traced.decided(SpanKind.INTERNAL)
+    assert span.attributes["extra_headers.outcome"] == "rejected"
