@@ -27,9 +27,10 @@ test-ogx: install tools ## the tests, with the newest versions and OGX as the ho
 
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
 	@echo "== llama-stack: its server, and every provider type that it knows"
-	@.venv-llama-stack/bin/pytest tests/server tests/hosts $(ARGS)
+	@.venv-llama-stack/bin/pytest tests/server tests/hosts tests/llama_stack $(ARGS)
 
-TESTS_OF_OLDEST := tests/core tests/clients tests/telemetry tests/server tests/hosts
+TESTS_OF_OLDEST := tests/hosts tests/core tests/clients tests/server tests/telemetry/test_spans.py \
+	tests/telemetry/test_metrics.py tests/telemetry/test_audit.py tests/telemetry/test_fails_open.py
 
 test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## the oldest supported versions
 	@echo "== the oldest versions, with llama-stack and openai 2"
@@ -60,7 +61,7 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-
 
 lock: | $(UV) ## pin the environments anew (ARGS=--upgrade: with the newest versions of today)
 	$(LOCK) --group dev --extra ogx --output-file requirements-dev.lock $(ARGS)
-	$(LOCK) --group test --group providers --extra llama-stack --output-file requirements-llama-stack.lock $(ARGS)
+	$(LOCK) --group test --group providers-llama-stack --extra llama-stack --output-file requirements-llama-stack.lock $(ARGS)
 	$(LOCK) --group test --extra ogx --resolution lowest-direct --output-file requirements-oldest-ogx.lock $(ARGS)
 	$(LOCK) --group test --extra llama-stack --resolution lowest-direct \
 		--output-file requirements-oldest-llama-stack.lock $(ARGS)

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding.host import Host
 from tests.llama_stack.traced import Traced
@@ -55,7 +54,9 @@ def test_a_forged_user_is_in_no_telemetry(traced: Traced) -> None:
     response = traced.stack.send("on", None, provider_data=text)
 
     assert response.status_code == 200
-    (call,) = traced.decided(SpanKind.CLIENT)
+    (received,) = traced.stack.upstream.take()
+    call = traced.span_of(received)
+    assert call.attributes["extra_headers.blocked.names"] == ["Cookie"]
     assert "user.id" not in call.attributes
     assert "extra_headers.tenant" not in call.attributes
     assert '"extra_headers.decision"' in traced.stack.server.log

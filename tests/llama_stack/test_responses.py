@@ -65,5 +65,7 @@ def test_background_responses_carry_their_own(traced: Traced) -> None:
         assert response.status_code == 200, response.text
 
     wait_until(lambda: len(traced.stack.upstream.received) == len(marks))
-    received = {json.loads(r.body)["messages"][0]["content"]: r.values("x-tenant") for r in traced.stack.upstream.take()}
+    received = {
+        json.loads(r.body)["messages"][0]["content"]: r.values("x-tenant") for r in traced.stack.upstream.take()
+    }
     assert received == {f"from {mark}": [mark] if mark else [] for mark in marks}

@@ -1,10 +1,10 @@
 """A running server, and the spans that it exports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from opentelemetry.trace import SpanKind
-
 from extra_headers.forwarding.demo.otlp import ExportedSpan, OtlpReceiver
+from extra_headers.forwarding.demo.upstream import ReceivedRequest
 from tests.server.stack import Stack
 from tests.telemetry.servers import wait_until
 
@@ -16,11 +16,11 @@ class Traced:
     stack: Stack
     collector: OtlpReceiver
 
-    def decided(self, kind: SpanKind, count: int = 1) -> list[ExportedSpan]:
-        """Return the spans of one kind that carry a decision, once there are so many."""
+    def span_of(self, received: ReceivedRequest) -> ExportedSpan:
+        """Return the span of the call that a provider received."""
+        (traceparent,) = received.values("traceparent")
+        return self.span(lambda span: span.span_id in traceparent)
 
-        def found() -> list[ExportedSpan]:
-            return [s for s in self.collector.spans if s.kind is kind and "extra_headers.provider" in s.attributes]
-
-        wait_until(lambda: len(found()) >= count)
-        return found()
+    def span(self, wanted: Callable[[ExportedSpan], bool]) -> ExportedSpan:
+        """Return a wanted span, once it is there."""
+        return wait_until(lambda: next(filter(wanted, self.collector.spans), None))

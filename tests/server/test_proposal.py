@@ -7,7 +7,7 @@ import httpx
 
 from extra_headers.forwarding.demo.server import free_port
 from extra_headers.forwarding.demo.upstream import Upstream
-from tests.server.host import HEADER, SERVER, host_run_config
+from tests.server.host import HEADER, SERVER
 
 
 def _run_config(base_url: str, directory: Path, port: int) -> dict[str, Any]:
