@@ -23,4 +23,4 @@ class Traced:
 
     def span(self, wanted: Callable[[ExportedSpan], bool]) -> ExportedSpan:
         """Return a wanted span, once it is there."""
-        return wait_until(lambda: next(filter(wanted, self.collector.spans), None))
+        return wait_until(lambda: [span for span in self.collector.spans if wanted(span)])[0]
