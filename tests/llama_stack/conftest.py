@@ -19,7 +19,7 @@ def _add_responses(config: dict[str, Any]) -> None:
         "agent_state": {"namespace": "agents", "backend": "kv_default"},
         "responses": {"table_name": "responses", "backend": "sql_default"},
     }
-    files = {"storage_dir": f"{config['storage']['backends']['kv_default']['db_path']}.files"}
+    files: dict[str, Any] = {"storage_dir": f"{config['storage']['backends']['kv_default']['db_path']}.files"}
     files["metadata_store"] = {"table_name": "files", "backend": "sql_default"}
     config["providers"] |= {
         "responses": [_provider("inline::builtin", persistence=stores)],

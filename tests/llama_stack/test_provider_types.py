@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from openai import OpenAIError
 
 from extra_headers.forwarding.adapter import extended_spec, get_adapter_impl
 from extra_headers.forwarding.forwarder import default_field
@@ -26,8 +27,6 @@ def _sample_config(config_class: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     sample = config_class.sample_run_config(__distro_dir__="made-up")
     for name in re.findall(r"\$\{env\.(\w+)(?::=)?\}", yaml.safe_dump(sample)):
         monkeypatch.setenv(name, "http://127.0.0.1:1/v1" if re.search("URL|BASE|HOST", name) else "made-up")
-    # With openai 2.54, the host's own passthrough makes no client without it.
-    monkeypatch.setenv("OPENAI_API_KEY", "made-up")
     return load("{host}.core.stack").replace_env_vars(sample)
 
 
@@ -64,6 +63,8 @@ class TestEveryProviderType:
         assert provider.__extra_headers__.forwarder is not None
         if provider_type in _NEED_THEIR_CLOUD:
             return
+        if provider_type == "remote::passthrough":
+            monkeypatch.setenv("OPENAI_ADMIN_KEY", "made-up")  # see the test below
         make = "client" if hasattr(type(provider), "client") else "_get_openai_client"
         data = f'{{"{default_field(provider_type)}": {{"X-Tenant": "a", "Authorization": "evil"}}}}'
         with load("{host}.core.request_headers").request_provider_data_context({HEADER: data}):
@@ -71,6 +72,22 @@ class TestEveryProviderType:
         assert client.default_headers["X-Tenant"] == "a"
         assert "evil" not in {**client.default_headers, **client.auth_headers}.values()
         assert "X-Tenant" not in _client(provider, make).default_headers
+
+
+@pytest.mark.parametrize("extra_headers", [None, True])
+async def test_passthrough_is_refused_by_the_sdk(extra_headers: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host gives it an empty API key, which the SDK takes only where the environment has another, flag or not."""
+    host, built_in = Host("llama_stack"), _SPECS["remote::passthrough"]
+    spec = built_in if extra_headers is None else extended_spec(built_in)
+    flag = {} if extra_headers is None else {"extra_headers": extra_headers}
+    config_class = host.load_class(spec.config_class)
+    config = config_class(**_sample_config(config_class, monkeypatch), **flag)
+    make = load("{host}.providers.remote.inference.passthrough").get_adapter_impl if not flag else get_adapter_impl
+    provider = await make(config, {})
+    provider.__provider_spec__ = spec
+
+    with pytest.raises(OpenAIError, match="Missing credentials"):
+        provider._get_openai_client()
 
 
 def _client(provider: Any, make: str) -> Any:

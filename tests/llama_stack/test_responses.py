@@ -45,12 +45,13 @@ def test_forwards_and_counts_once(traced: Traced, streamed: bool) -> None:  # no
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_rejected_one_sends_nothing(traced: Traced, streamed: bool) -> None:  # noqa: FBT001 - likewise
-    """The host answers any error of inference in its own words; no value is in them."""
+    """The answer tells the caller why, without a value; its status is the host's for any error of a provider."""
     before = traced.stack.series()
     response = _respond(traced, "reject_both", _MIXED, stream=streamed)
 
     assert response.status_code == (200 if streamed else 500)
     assert ("response.failed" in response.text) is streamed
+    assert "nothing was sent to the provider: header 'Authorization' is blocked (credential" in response.text
     assert "evil" not in response.text
     assert traced.stack.upstream.take() == []
     assert traced.stack.counted(before, names.REQUESTS_TOTAL) == {("rejected", "reject_both"): 1}

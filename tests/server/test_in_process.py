@@ -17,6 +17,7 @@ from tests.server.stack import PROVIDER_KEY
 load("{host}.core.distribution")  # what a host has loaded by the time it loads the add-on
 _request_headers = load("{host}.core.request_headers")
 _inference = load("{host}_api")
+_openai_mixin = load("{host}.providers.utils.inference.openai_mixin")
 load("{host}.providers.remote.inference.vllm.vllm")
 _adapter: Any = importlib.import_module("extra_headers.forwarding.adapter")
 
@@ -32,8 +33,19 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture
-async def provider(upstream: Upstream, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+async def provider(
+    upstream: Upstream, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Any]:
     """Return a provider as the host builds it, with an id of the test's own."""
+    # llama-stack makes a client for each call and leaves it, and the connections, to the garbage collector.
+    clients: list[Any] = []
+    make = _openai_mixin.AsyncOpenAI
+
+    def remember(**options: Any) -> Any:
+        clients.append(make(**options))
+        return clients[-1]
+
+    monkeypatch.setattr(_openai_mixin, "AsyncOpenAI", remember)
     (spec,) = [s for s in provider_specs() if s.provider_type == "remote::vllm"]
     config_class = getattr(_adapter, spec.config_class.rpartition(".")[2])
     config = config_class(base_url=upstream.base_url, api_token=PROVIDER_KEY, extra_headers={"on_blocked": "reject"})
@@ -43,6 +55,8 @@ async def provider(upstream: Upstream, request: pytest.FixtureRequest) -> AsyncI
     built.model_store = _NoModels()
     yield built
     await built.shutdown()
+    for client in clients:
+        await client.close()
 
 
 class _NoModels:
