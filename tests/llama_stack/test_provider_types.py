@@ -74,15 +74,14 @@ class TestEveryProviderType:
         assert "X-Tenant" not in _client(provider, make).default_headers
 
 
-@pytest.mark.parametrize("extra_headers", [None, True])
-async def test_passthrough_is_refused_by_the_sdk(extra_headers: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("flag", [{}, {"extra_headers": True}], ids=["without", "with the flag"])
+async def test_passthrough_is_refused_by_the_sdk(flag: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The host gives it an empty API key, which the SDK takes only where the environment has another, flag or not."""
     host, built_in = Host("llama_stack"), _SPECS["remote::passthrough"]
-    spec = built_in if extra_headers is None else extended_spec(built_in)
-    flag = {} if extra_headers is None else {"extra_headers": extra_headers}
+    spec = extended_spec(built_in) if flag else built_in
     config_class = host.load_class(spec.config_class)
     config = config_class(**_sample_config(config_class, monkeypatch), **flag)
-    make = load("{host}.providers.remote.inference.passthrough").get_adapter_impl if not flag else get_adapter_impl
+    make = get_adapter_impl if flag else load("{host}.providers.remote.inference.passthrough").get_adapter_impl
     provider = await make(config, {})
     provider.__provider_spec__ = spec
 

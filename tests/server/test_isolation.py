@@ -11,7 +11,7 @@ from extra_headers.telemetry import names
 from tests.server.host import HEADER, IS_OGX
 from tests.server.stack import ENDPOINTS, Stack
 
-# llama-stack makes a new HTTP client for each call, which takes it much longer.
+# llama-stack writes each chat to SQLite in a task of its own, and prints a traceback for seconds where one is locked.
 _REQUESTS = 400 if IS_OGX else 100
 _WITH_HEADERS = _REQUESTS * 3 // 4
 
