@@ -50,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Upstream() as upstream:
         config = host_run_config(providers(upstream.base_url), directory, free_port())
         with (
-            SERVER(config, directory, environment=environment) as server,
+            SERVER(config, directory, environment=environment, timeout=300) as server,
             httpx.Client(timeout=30) as client,
         ):
             yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from extra_headers.forwarding.demo.llama_stack import LlamaStackServer, llama_stack_run_config
 from extra_headers.forwarding.demo.server import HostServer, OgxServer, run_config
 from extra_headers.forwarding.host import PROVIDER_DATA_HEADERS
+from tests.server.llama_stack import LlamaStackServer, llama_stack_run_config
 
 IS_OGX = find_spec("ogx") is not None
 SERVER: type[HostServer] = OgxServer if IS_OGX else LlamaStackServer

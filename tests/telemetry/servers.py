@@ -14,6 +14,18 @@ from extra_headers.forwarding.demo.upstream import Upstream
 from tests.server.host import SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
 
+FILTERED: Mapping[str, object] = {
+    "extra_headers.provider": "on",
+    "extra_headers.outcome": "filtered",
+    "extra_headers.forwarded.count": 1,
+    "extra_headers.forwarded.names": ["X-Tenant"],
+    "extra_headers.blocked.count": 1,
+    "extra_headers.blocked.names": ["Authorization"],
+    "extra_headers.blocked.reasons": ["credential"],
+    "extra_headers.malformed.count": 0,
+}
+"""A span's attributes where X-Tenant and Authorization were sent to the provider `on`, but for the policy's digest."""
+
 
 @contextmanager
 def running(
@@ -22,7 +34,7 @@ def running(
     *,
     auto_instrumented: bool = False,
     change: Callable[[dict[str, Any]], None] = lambda _: None,
-    timeout: float = 90,
+    timeout: float = 300,
 ) -> Iterator[Stack]:
     """Run a server with the providers `on`, `reject_both` and `drop_both`.
 
