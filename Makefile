@@ -57,7 +57,8 @@ $(VENV)/.created: .python-version | $(UV)
 
 $(VENV)/.locked: requirements-dev.lock $(VENV)/.created
 	@echo "== installing the pinned development environment (a minute the first time)"
-	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes --requirements requirements-dev.lock
+	@$(UV) pip install --quiet --python $(PYTHON) --compile-bytecode --require-hashes --requirements \
+		requirements-dev.lock
 	@touch $@
 
 # Strict editable mode links single files, so a new file needs a new install.
