@@ -87,7 +87,7 @@ $(1)/.created: .python-version | $(UV)
 
 $(1)/.locked: $(2) $(1)/.created
 	@echo "== installing $(2) (a minute the first time)"
-	@$(UV) pip sync --quiet --python $(1)/bin/python --require-hashes $(2)
+	@$(UV) pip sync --quiet --compile-bytecode --python $(1)/bin/python --require-hashes $(2)
 	@touch $$@
 
 # Strict editable mode links single files, so a new file needs a new install.

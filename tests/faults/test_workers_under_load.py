@@ -30,7 +30,7 @@ def _two_workers(tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
         "PROMETHEUS_MULTIPROC_DIR": str(directory),
         "EXTRA_HEADERS_METRICS_PORT": str(port),
     }
-    with running(tmp_path, environment) as stack:
+    with running(tmp_path, environment, several_workers=True) as stack:
         wait_until(lambda: len(_workers(directory)) == 2)
         wait_until(lambda: _scrapes(stack))
         yield stack, directory

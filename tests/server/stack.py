@@ -90,8 +90,9 @@ class Stack:
 
     def series(self, provider: str | None = None) -> Series:
         """Return the add-on's series as scraped from the server's own endpoint; all, or those of one provider."""
-        # By name, since the host has thousands of series of its own.
-        lines = self.client.get(self.metrics_url, params={"name[]": _METRICS}).text.splitlines(keepends=True)
+        # By name where many providers have many series; the sum over workers cannot be asked that way.
+        parameters = {} if provider is None else {"name[]": _METRICS}
+        lines = self.client.get(self.metrics_url, params=parameters).text.splitlines(keepends=True)
         wanted = "extra_headers_" if provider is None else f'provider="{provider}"'
         text = "".join(line for line in lines if wanted in line)
         return {

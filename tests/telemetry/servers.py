@@ -25,14 +25,23 @@ FILTERED: Mapping[str, object] = {
     "extra_headers.malformed.count": 0,
 }
 """A span's attributes where X-Tenant and Authorization were sent to the provider `on`, but for the policy's digest."""
+# uvicorn ends a worker that does not answer within 5 s, and importing OGX takes a slow machine longer.
+_OGX_WITH_PATIENCE = """
+import functools, sys, uvicorn
+uvicorn.run = functools.partial(uvicorn.run, timeout_worker_healthcheck=120)
+from ogx.cli.ogx import main
+sys.argv[0] = "ogx"
+main()
+"""
 
 
 @contextmanager
-def running(
+def running(  # noqa: PLR0913 - each with its default
     directory: Path,
     environment: Mapping[str, str] | None = None,
     *,
     auto_instrumented: bool = False,
+    several_workers: bool = False,
     change: Callable[[dict[str, Any]], None] = lambda _: None,
     timeout: float = 300,
 ) -> Iterator[Stack]:
@@ -42,6 +51,7 @@ def running(
         directory: for the server's files.
         environment: added to the process's own; a metrics port is set where it names none.
         auto_instrumented: start it under `opentelemetry-instrument`.
+        several_workers: give each worker time to start, as OGX has no setting for it.
         change: changes the run config.
         timeout: seconds until a start counts as failed.
 
@@ -49,6 +59,8 @@ def running(
     command = SERVER.command()
     if auto_instrumented:
         command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), *command]
+    if several_workers:
+        command = [sys.executable, "-c", _OGX_WITH_PATIENCE, *command[1:]]
     given = dict(environment or {})
     metrics_port = given.get("EXTRA_HEADERS_METRICS_PORT")
     if metrics_port is None:

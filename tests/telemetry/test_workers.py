@@ -64,7 +64,7 @@ def _answers(stack: Stack) -> bool:
 def test_totals_survive_the_worker_that_served_them(tmp_path: Path) -> None:
     """Both workers count into one total; when the serving one is killed, the other serves the same total."""
     port = free_port()
-    with running(tmp_path, _environment(tmp_path / "shared", port)) as stack:
+    with running(tmp_path, _environment(tmp_path / "shared", port), several_workers=True) as stack:
         wait_until(lambda: _answers(stack))
         wait_until(lambda: len(list((tmp_path / "shared").glob("counter_*.db"))) == 2)  # both workers are up
         _send(stack, 60)
@@ -87,7 +87,7 @@ def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    with running(tmp_path / "a", _environment(tmp_path / "shared", port)) as stack:
+    with running(tmp_path / "a", _environment(tmp_path / "shared", port), several_workers=True) as stack:
         wait_until(lambda: _answers(stack))
         _send(stack, 10)
         assert _total(stack) == 10
@@ -97,7 +97,9 @@ def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
         for provider in config["providers"]["inference"]:
             provider["config"]["extra_headers"] = {"block": ["x-new-*"]}
 
-    with running(tmp_path / "b", _environment(tmp_path / "shared", port), change=tighten) as stack:
+    with running(
+        tmp_path / "b", _environment(tmp_path / "shared", port), change=tighten, several_workers=True
+    ) as stack:
         wait_until(lambda: _answers(stack))
         _send(stack, 5)
         assert _total(stack) == 15
