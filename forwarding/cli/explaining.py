@@ -43,6 +43,8 @@ class Explanation:
 def explain_request(config: RunConfig, checked: Checked, policy: Policy, headers: object | None) -> Explanation:
     """Return what is decided for a caller's extra headers; None for a request without."""
     carried = tuple(carried_names(checked.provider))
+    if policy.set:
+        carried = (*carried, Carried("the server (`set`)", frozenset(policy.set)))
     outbound = frozenset[str]().union(*(party.names for party in carried))
     evaluation = Evaluation({}, ()) if headers is None else evaluate(headers, policy, outbound)
     explained = tuple(_explain(config, checked, policy, carried, decision) for decision in evaluation.decisions)

@@ -15,7 +15,8 @@ from tests.cli.conftest import Invoke, Write, provider
 
 _CANARY = "sk-canary"
 _POLICY = provider(
-    "allow: ['x-*', via]\nblock:\n- x-internal-*\nunblock: [via]\nlimits: {max_value_bytes: 20}"
+    "allow: ['x-*', via]\nblock:\n- x-internal-*\nunblock: [via]\nlimits: {max_value_bytes: 20}\n"
+    "set: {X-Caller: '${user.id}'}"
 ).replace("base_url: ", f"network: {{headers: {{X-Team: {_CANARY}}}}}\n      base_url: ")
 
 # A header, and what is decided: decision, reason, rule, a part of where that comes from.
@@ -26,6 +27,7 @@ DECISIONS: dict[str, tuple[str, tuple[str, str, str | None, str]]] = {
     "core prefix": ("X-Amz-Date: a", ("blocked", "credential", "x-amz-*", "core blocklist: AWS Signature")),
     "operator": ("X_Internal_a: a", ("blocked", "operator", "x-internal-*", "block[0], line 12")),
     "the operator's own": ("x-team: a", ("blocked", "override", "x-team", "sent by network.headers")),
+    "the server's": ("x.caller: a", ("blocked", "override", "x-caller", "sent by the server (`set`)")),
     "not allowed": ("Foo: a", ("blocked", "not_allowed", None, "allow list does not name it")),
     "a bad value": (f"X-A: {_CANARY}\u00e9", ("malformed", "value", None, "printable ASCII")),
     "a long value": (f"X-A: {_CANARY}{'a' * 20}", ("malformed", "too_large", None, "max_value_bytes")),
