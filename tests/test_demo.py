@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -305,6 +306,13 @@ class TestStory:
             'extra_headers_requests_total{outcome="rejected",} 1.0',
         }
 
+    def test_shows_the_rule_behind_each_decision(self, told: RunningDemo) -> None:
+        """As `extra-headers explain` finds it in the run config, with the source of an entry of the core blocklist."""
+        section = " ".join(told.section("Why").split())
+        assert "extra-headers explain run.yaml --provider vllm" in section
+        assert "Authorization blocked: core blocklist: RFC 9110 section 11.6.2" in section
+        assert "X-MAAS-SUBSCRIPTION forwarded: nothing blocks it" in section
+
     def test_shows_a_client_span(self, told: RunningDemo) -> None:
         """A CLIENT span is shown as it was exported, with the decisions about its call."""
         section = told.section("A span")
@@ -417,6 +425,17 @@ class TestKeep:
             [COMMAND, *arguments.split(), "--once"], capture_output=True, text=True, check=True, timeout=SECONDS
         )
         assert re.search(r"^decision vllm +blocked +credential ", done.stdout, re.MULTILINE)
+
+    def test_offers_an_explanation_that_works(self, kept: RunningDemo) -> None:
+        """The printed `explain` line is of this program, and names the rule."""
+        (arguments,) = re.findall(r"^\S*extra-headers (explain \S.*)$", kept.output, re.MULTILINE)
+        done = subprocess.run(  # noqa: S603 - as printed
+            [COMMAND, *shlex.split(arguments)], capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        assert (done.returncode, done.stderr) == (1, "")
+        assert re.search(
+            r"^Authorization +blocked +credential +authorization +core blocklist", done.stdout, re.MULTILINE
+        )
 
     def test_ends_on_ctrl_c(self, kept: RunningDemo) -> None:
         """Ctrl-C is the way it is meant to end: success, and nothing is left."""

@@ -58,6 +58,8 @@ def keep_running(  # noqa: PLR0913, PLR0917 - the parts that run
     for purpose, headers in _TRIES:
         show.command(purpose, _curl(server.url, headers))
     show.command("the counters", [f"curl -s {metrics} | grep '^extra_headers_.*_total'"])
+    explain = f"{command} explain {server.config_path} --provider {PROVIDER_ID}"
+    show.command("what would be decided, and by which rule", [f"{explain} -H 'Authorization: Bearer attacker'"])
     show.command("the decisions as they are made", [f"{command} watch {metrics}"])
     if monitoring:
         show.command("the alerts", [f"curl -s {monitoring.alertmanager.url}/api/v2/alerts"])

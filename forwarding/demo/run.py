@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind
 from extra_headers.forwarding.decisions import DecisionKind
 from extra_headers.forwarding.demo.attack import attack, start_monitoring
 from extra_headers.forwarding.demo.client import NoAnswerError, scrape
+from extra_headers.forwarding.demo.explained import explain
 from extra_headers.forwarding.demo.keep import keep_running
 from extra_headers.forwarding.demo.monitoring import Programs
 from extra_headers.forwarding.demo.otlp import ExportedSpan, OtlpReceiver
@@ -159,6 +160,8 @@ def _tell(stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver, s
         played.append(stage.play(scene))
         show.scene(number, played[-1])
     faults = [f"scene {number} did not go as told" for number, p in enumerate(played, start=1) if p.faults]
+    if not explain(SCENES[_SCENE_OF_THE_SPAN - 1], server.config_path, show):
+        faults.append("`extra-headers explain` says something else than the server did")
 
     metrics = scrape(stage.metrics_port)
     show.counters(
