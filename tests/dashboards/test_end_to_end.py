@@ -30,7 +30,15 @@ class Chain:
     receiver: Receiver
 
 
+def _every_feature(config: dict[str, Any]) -> None:
+    setting = {"shadow": {"allow": ["x-maas-*"]}, "set": {"X-User": "${user.id}"}, "on_missing": "omit"}
+    for provider in config["providers"]["inference"]:
+        if provider["provider_id"] == "drop_both":
+            provider["config"]["extra_headers"] |= setting
+
+
 def _other_policy(config: dict[str, Any]) -> None:
+    _every_feature(config)
     config["providers"]["inference"][0]["config"]["extra_headers"] = {"block": ["x-new-*"]}
 
 
@@ -40,7 +48,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     with ExitStack() as cleanup:
         collector = cleanup.enter_context(OtlpReceiver())
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        replica = cleanup.enter_context(running_server(tmp_path_factory.mktemp("replica"), environment))
+        replica = cleanup.enter_context(
+            running_server(tmp_path_factory.mktemp("replica"), environment, change=_every_feature)
+        )
         old = cleanup.enter_context(running_server(tmp_path_factory.mktemp("old"), environment, change=_other_policy))
         stack = cleanup.enter_context(Stack(tmp_path_factory.mktemp("monitoring")))
         receiver = stack.receiver()
