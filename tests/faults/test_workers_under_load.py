@@ -98,7 +98,8 @@ def test_the_directory_is_removed(tmp_path: Path) -> None:
         stack.upstream.take()
 
         assert _send(stack, 30) == {"200": 30}
-        received = stack.upstream.take()
+        # A worker that has just started also lists the provider's models.
+        received = [request for request in stack.upstream.take() if request.method == "POST"]
         assert [r.values("x-tenant") for r in received] == [["a"]] * 30
         assert not any("evil" in value for r in received for value in r.values("authorization"))
         assert stack.send("reject_both", _HEADERS).status_code == 403

@@ -51,7 +51,7 @@ def running(  # noqa: PLR0913 - each with its default
         directory: for the server's files.
         environment: added to the process's own; a metrics port is set where it names none.
         auto_instrumented: start it under `opentelemetry-instrument`.
-        several_workers: give each worker time to start, as OGX has no setting for it.
+        several_workers: give each worker the time to start, and tables that are there already.
         change: changes the run config.
         timeout: seconds until a start counts as failed.
 
@@ -79,6 +79,11 @@ def running(  # noqa: PLR0913 - each with its default
         ]
         config = host_run_config(providers, directory, free_port())
         change(config)
+        if several_workers:
+            # At a first start they would race for who makes its tables, and the loser would hang (OGX 1.5 with sqlite).
+            with SERVER(config, directory, timeout=timeout):
+                pass
+            upstream.take()
         server = cleanup.enter_context(SERVER(config, directory, environment=given, command=command, timeout=timeout))
         # The host closes connections after errors of the provider.
         limits = httpx.Limits(max_keepalive_connections=0)
