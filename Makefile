@@ -22,7 +22,7 @@ demo: install ## run the story: a recording provider, a real OGX server, hostile
 test: check test-ogx test-llama-stack test-oldest ## all checks and tests
 
 test-ogx: install tools ## the tests, with the newest versions and OGX as the host
-	@echo "== tests (real servers start; about ten minutes)"
+	@echo "== tests (real servers start; about twenty minutes)"
 	@$(VENV)/bin/pytest $(ARGS)
 
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack (four minutes)
