@@ -14,7 +14,8 @@ from extra_headers.forwarding import Policy
 from extra_headers.forwarding.cli import json_schema, reference
 from extra_headers.forwarding.policy import parse_policy
 from tests.cli.conftest import Invoke
-from tests.core.test_policy import BAD_SETTINGS, USEFUL_SETTINGS
+from tests.core.test_policy import USEFUL_SETTINGS
+from tests.core.test_unusable_settings import BAD_SETTINGS
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _VALIDATOR = Draft202012Validator(json_schema.schema())

@@ -9,6 +9,9 @@ DEFAULT = Policy()
 DROP = Policy(on_malformed="drop")
 """Drops what is malformed, so that a test can see what is forwarded beside it."""
 
+SUBJECT = "provider 'vllm' (remote::vllm)"
+"""Whose setting it is, as messages about a policy say it."""
+
 KIND_OF = {reason: kind for kind, reasons in REASONS.items() for reason in reasons}
 """The decision that each reason belongs to."""
 

@@ -1,0 +1,241 @@
+"""Every way to get a policy wrong, and what the operator is told about it."""
+
+from collections.abc import Mapping
+
+import pytest
+from pydantic import ValidationError
+
+from extra_headers.forwarding import Policy, PolicyError
+from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
+from extra_headers.forwarding.lint import NEVER_UNBLOCKED
+from extra_headers.forwarding.names import is_prefix
+from extra_headers.forwarding.policy import parse_policy
+from tests.core.helpers import SUBJECT
+
+
+def complaint(setting: object) -> str:
+    """Return what the operator is told about a setting that is unusable."""
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(setting, SUBJECT)
+    # The library's own error shows its input; nothing of it may be chained.
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+# A setting, and what the message about it must say: the entry, what is wrong, what would be right.
+BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
+    # not a setting at all
+    "a string": ("true", ["must be true, false or a mapping", "not a string"]),
+    "a number": (1, ["must be true, false or a mapping", "type int"]),
+    "a list": (["x-*"], ["must be true, false or a mapping", '{allow: ["x-tenant-*"]}', "not a list"]),
+    # unknown keys
+    "an unknown key": ({"blocked": ["x-a"]}, ["blocked: unknown setting", "enabled, field, allow, block, unblock"]),
+    "a key in upper case": ({"Allow": ["x-a"]}, ["Allow: unknown setting", "known are", "allow"]),
+    "an unknown key with a line break": ({"a\nb": 1}, ["'a\\nb': unknown setting"]),
+    "an unknown key with a control character": ({"\x7fx": 1}, ["'\\x7fx': unknown setting"]),
+    "an unknown limit in other letters": ({"limits": {"m\u00e5x": 1}}, ["limits.'m\\xe5x': unknown setting"]),
+    "an unknown limit": (
+        {"limits": {"max_count": 1}},
+        ["limits.max_count: unknown setting", "max_headers, max_name_bytes, max_value_bytes, max_total_bytes"],
+    ),
+    "a key that YAML reads as true": ({True: "drop"}, ["unknown setting", "known are enabled"]),
+    "a limit's key that is a number": ({"limits": {5: 1}}, ["limits[5]: unknown setting", "known are max_headers"]),
+    # wrong types
+    "enabled as a word": ({"enabled": "maybe"}, ["enabled: must be true or false"]),
+    "enabled as null": ({"enabled": None}, ["enabled: must be true or false"]),
+    "enabled as a list": ({"enabled": []}, ["enabled: must be true or false"]),
+    "field as a number": ({"field": 5}, ["field: must be a string"]),
+    "field with a dash": ({"field": "vllm-extra"}, ["field: must start with a letter", "vllm_extra_headers"]),
+    "field with a line feed": ({"field": "vllm\n"}, ["field: must start with a letter"]),
+    "field empty": ({"field": ""}, ["field: must start with a letter"]),
+    "field in other letters": ({"field": "v\u0131lm"}, ["field: must start with a letter"]),
+    "field too long": ({"field": "x" * 129}, ["field: ", "at most 128 characters"]),
+    "allow as a string": ({"allow": "x-*"}, ['allow: must be a list of names, such as allow: ["x-tenant-*"]']),
+    "allow as a mapping": ({"allow": {"x-a": True}}, ["allow: must be a list of names"]),
+    "allow of numbers": ({"allow": ["x-a", 5]}, ["allow[1]: must be a string; quote it"]),
+    "allow of null": ({"allow": [None]}, ["allow[0]: must be a string; quote it"]),
+    "block as null": ({"block": None}, ["block: must be a list of names"]),
+    "block of booleans": ({"block": [True]}, ["block[0]: must be a string; quote it"]),
+    "unblock as a string": ({"unblock": "x"}, ['unblock: must be a list of names, such as unblock: ["openai-']),
+    "on_blocked another word": ({"on_blocked": "block"}, ["on_blocked: ", "'drop' or 'reject'"]),
+    "on_blocked in upper case": ({"on_blocked": "DROP"}, ["on_blocked: ", "'drop' or 'reject'"]),
+    "on_malformed as a boolean": ({"on_malformed": True}, ["on_malformed: ", "'drop' or 'reject'"]),
+    "limits as a number": ({"limits": 32}, ["limits: must be a mapping, such as {max_headers: 32}"]),
+    "limits as null": ({"limits": None}, ["limits: must be a mapping, such as {max_headers: 32}"]),
+    "a limit as a string": ({"limits": {"max_headers": "32"}}, ["limits.max_headers: must be a whole number"]),
+    "a limit as a fraction": ({"limits": {"max_headers": 3.5}}, ["limits.max_headers: must be a whole number"]),
+    "a limit as a boolean": ({"limits": {"max_headers": True}}, ["limits.max_headers: must be a whole number"]),
+    "a limit as null": ({"limits": {"max_headers": None}}, ["limits.max_headers: must be a whole number"]),
+    # ranges
+    "max_headers at zero": ({"limits": {"max_headers": 0}}, ["limits.max_headers: ", "greater than or equal to 1"]),
+    "max_headers too large": ({"limits": {"max_headers": 1025}}, ["limits.max_headers: ", "equal to 1024"]),
+    "max_name_bytes negative": ({"limits": {"max_name_bytes": -1}}, ["limits.max_name_bytes: ", "equal to 1"]),
+    "max_name_bytes too large": ({"limits": {"max_name_bytes": 1025}}, ["limits.max_name_bytes: ", "equal to 1024"]),
+    "max_value_bytes too large": ({"limits": {"max_value_bytes": 65537}}, ["limits.max_value_bytes: ", "to 65536"]),
+    "max_total_bytes too large": ({"limits": {"max_total_bytes": 131073}}, ["limits.max_total_bytes: ", "to 131072"]),
+    "a value limit that cannot be reached": (
+        {"limits": {"max_total_bytes": 4095}},
+        ["limits: max_value_bytes (4096) is larger than max_total_bytes (4095)", "lower the one or raise the other"],
+    ),
+    # entries that are no patterns
+    "allow everything": ({"allow": ["*"]}, ["allow[0]: '*' matches every name", "leave `allow` out", "`allow: []`"]),
+    "block everything": ({"block": ["*"]}, ["block[0]: '*' matches every name", "`allow: []` to block all"]),
+    "an empty entry": ({"allow": [""]}, ["allow[0]: '' ", "is empty", "remove"]),
+    "two stars": ({"allow": ["x-**"]}, ["allow[0]: 'x-**'", "only one `*`", "at the end", "x-*"]),
+    "nothing but stars": ({"block": ["**"]}, ["block[0]: '**'", "only one `*`", "such as x-tenant-*"]),
+    "a leading star": ({"block": ["*-secret"]}, ["block[0]: '*-secret'", "only one `*`", "such as x-tenant-*"]),
+    "a star inside": ({"block": ["x-*-secret"]}, ["block[0]: 'x-*-secret'", "only one `*`", "such as x-*"]),
+    "a space": ({"allow": ["x tenant"]}, ["allow[0]: 'x tenant' can never match", "not a header name", "no spaces"]),
+    "a trailing space": ({"block": ["x-a "]}, ["block[0]: 'x-a ' can never match", "no spaces"]),
+    "name and value": ({"allow": ["x-a: 1"]}, ["allow[0]: 'x-a: 1' can never match", "colons"]),
+    "a pseudo-header": ({"block": [":path"]}, ["block[0]: ':path' can never match", "colons"]),
+    "a regular expression": ({"allow": ["x-(a|b)"]}, ["allow[0]: 'x-(a|b)' can never match", "regular expressions"]),
+    "a question mark": ({"allow": ["x-?"]}, ["allow[0]: 'x-?' can never match"]),
+    "the Kelvin sign": ({"block": ["\u212aeep"]}, ["block[0]: '\\u212aeep' can never match", "ASCII"]),
+    "fullwidth letters": ({"allow": ["\uff58-a"]}, ["allow[0]: '\\uff58-a' can never match", "ASCII"]),
+    "a terminal escape": ({"allow": ["x\x1b[2J"]}, ["allow[0]: 'x\\x1b[2J' can never match"]),
+    # entries of unblock
+    "lift a prefix": ({"unblock": ["openai-*"]}, ["unblock[0]: 'openai-*'", "only a single header name"]),
+    "lift nothing": ({"unblock": [""]}, ["unblock[0]: ''", "only a single header name"]),
+    "lift no name": ({"unblock": ["user agent"]}, ["unblock[0]: 'user agent'", "only a single header name"]),
+    "lift what is not blocked": (
+        {"unblock": ["user-agent", "x-maas"]},
+        ["unblock[1]: 'x-maas' has no effect", "the core blocklist does not hold it", "remove the entry"],
+    ),
+    "lift framing": ({"unblock": ["host"]}, ["unblock[0]: 'host' can never be lifted", "framing: RFC 9110", "remove"]),
+    "lift a credential": ({"unblock": ["Authorization"]}, ["unblock[0]: 'Authorization' can never be", "credential"]),
+    "lift a credential by its prefix": ({"unblock": ["X_Amz_Date"]}, ["'X_Amz_Date' can never be", "credential"]),
+    "lift gateway control": ({"unblock": ["x-gateway-a"]}, ["'x-gateway-a' can never be lifted", "gateway"]),
+    # entries that make no sense together
+    "the same entry twice": ({"allow": ["x-a", "X_A"]}, ["allow[1] 'x-a'", "shadowed by 'x-a' at [0]", "remove"]),
+    "a name within a prefix": ({"block": ["x-a-1", "x-a-*"]}, ["block[0] 'x-a-1'", "shadowed by 'x-a-*' at [1]"]),
+    "a prefix within a prefix": ({"allow": ["x-*", "x-a-*"]}, ["allow[1] 'x-a-*'", "shadowed by 'x-*' at [0]"]),
+    "the same lifted name twice": (
+        {"unblock": ["openai-project", "OpenAI_Project"]},
+        ["unblock[1] 'openai-project'", "shadowed by 'openai-project' at [0]"],
+    ),
+    "block a core name": (
+        {"block": ["Authorization"]},
+        ["block[0] 'authorization'", "the core blocklist has it (authorization)", "remove the entry"],
+    ),
+    "block within a core prefix": ({"block": ["x-amz-*"]}, ["block[0] 'x-amz-*'", "core blocklist has it (x-amz-*)"]),
+    "block a part of a core prefix": ({"block": ["sec-fetch-*"]}, ["block[0] 'sec-fetch-*'", "has it (sec-*)"]),
+    "allow a core name": (
+        {"allow": ["x-tenant", "cookie"]},
+        ["allow[1] 'cookie' can never match", "credential: cookie", "it cannot be lifted; remove the entry"],
+    ),
+    "allow a core name that can be lifted": (
+        {"allow": ["user-agent"]},
+        ["allow[0] 'user-agent' can never match", "sdk: user-agent", "lift it with `unblock`, or remove the entry"],
+    ),
+    "allow within a core prefix": (
+        {"allow": ["x-forwarded-h*"]},
+        ["allow[0] 'x-forwarded-h*' can never match", "client_identity: x-forwarded-*"],
+    ),
+    "allow what is blocked": (
+        {"allow": ["x-a"], "block": ["X-A"]},
+        ["allow[0] 'x-a' can never match", "'x-a' in `block` blocks it", "remove one"],
+    ),
+    "allow within what is blocked": (
+        {"allow": ["x-a-*"], "block": ["x-*"]},
+        ["allow[0] 'x-a-*' can never match", "'x-*' in `block` blocks it"],
+    ),
+    "lift what is blocked": (
+        {"unblock": ["openai-project"], "block": ["openai-*"]},
+        ["unblock[0] 'openai-project' has no effect", "'openai-*' in `block` blocks it", "remove one"],
+    ),
+    "lift what is not allowed": (
+        {"unblock": ["openai-project"], "allow": ["x-*"]},
+        ["unblock[0] 'openai-project' has no effect", "`allow` does not name it", "add it to `allow` or remove it"],
+    ),
+    "allow a name longer than any may be": (
+        {"allow": ["x-" + "a" * 127]},
+        ["allow[0] 'x-aaa", "can never match", "limits.max_name_bytes (128)", "shorten it or raise the limit"],
+    ),
+    "block a prefix longer than any name may be": (
+        {"block": ["x-secret-*"], "limits": {"max_name_bytes": 8}},
+        ["block[0] 'x-secret-*' can never match", "limits.max_name_bytes (8)"],
+    ),
+    "lift a name longer than any may be": (
+        {"unblock": ["user-agent"], "limits": {"max_name_bytes": 9}},
+        ["unblock[0] 'user-agent' can never match", "limits.max_name_bytes (9)"],
+    ),
+}
+
+
+class TestUnusableSettings:
+    """Checked when the server starts; the operator learns what to change."""
+
+    @pytest.mark.parametrize(("setting", "expected"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
+    def test_the_message_says_what_is_wrong_and_what_would_be_right(self, setting: object, expected: list[str]) -> None:
+        """It names whose setting it is, the entry by its place, the fault and the remedy."""
+        message = complaint(setting)
+        assert message.startswith(f"extra_headers of {SUBJECT}")
+        assert [fragment for fragment in expected if fragment not in message] == []
+        assert message.isascii()
+        assert message.replace("\n  - ", "").isprintable()
+
+    def test_every_finding_is_listed_at_once(self) -> None:
+        """Nobody restarts a server once for each wrong entry."""
+        message = complaint(
+            {
+                "allow": ["a b", "x-ok", "c:d"],
+                "block": ["*"],
+                "unblock": ["host", "cookie"],
+                "on_blocked": "no",
+                "limits": {"max_headers": 0, "max_foo": 1},
+                "foo": 1,
+            }
+        )
+        for place in (
+            "allow[0]",
+            "allow[2]",
+            "block[0]",
+            "unblock[0]",
+            "unblock[1]",
+            "on_blocked",
+            "limits.max_headers",
+            "limits.max_foo",
+            "foo",
+        ):
+            assert f"\n  - {place}: " in message
+
+    def test_every_finding_about_entries_together_is_listed_at_once(self) -> None:
+        """The same for entries that are each valid alone."""
+        message = complaint({"allow": ["x-a", "x-a", "cookie"], "block": ["x-b-*", "x-b-1", "host"]})
+        for finding in ("allow[1] 'x-a'", "allow[2] 'cookie'", "block[1] 'x-b-1'", "block[2] 'host'"):
+            assert finding in message
+
+    def test_one_mistake_is_one_finding(self) -> None:
+        """To lift a name and block its family is a contradiction, not also a repetition of the core blocklist."""
+        message = complaint({"block": ["x-forwarded-*"], "unblock": ["x-forwarded-host"]})
+        assert message == (
+            f"extra_headers of {SUBJECT} is unusable:\n  - unblock[0] 'x-forwarded-host' has no effect: "
+            "'x-forwarded-*' in `block` blocks it; remove one"
+        )
+
+    @pytest.mark.parametrize("rule", CORE_BLOCKLIST, ids=lambda rule: rule.pattern)
+    def test_framing_credentials_and_gateway_control_can_never_be_lifted(self, rule: CoreRule) -> None:
+        """Every other core name can, one by one."""
+        name = rule.pattern.replace("*", "some")
+        if rule.reason in NEVER_UNBLOCKED:
+            assert f"'{name}' can never be lifted ({rule.reason}: {rule.source})" in complaint({"unblock": [name]})
+        else:
+            assert parse_policy({"unblock": [name]}, SUBJECT).unblock == (name,)
+
+    @pytest.mark.parametrize("rule", CORE_BLOCKLIST, ids=lambda rule: rule.pattern)
+    def test_a_core_entry_cannot_be_repeated_or_allowed(self, rule: CoreRule) -> None:
+        """Either would do nothing, and its author believes otherwise."""
+        assert "the core blocklist has it" in complaint({"block": [rule.pattern]})
+        if not is_prefix(rule.pattern) or rule.reason in NEVER_UNBLOCKED:
+            assert "can never match" in complaint({"allow": [rule.pattern]})
+
+    @pytest.mark.parametrize(("setting", "expected"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
+    def test_the_model_itself_refuses_the_same(self, setting: object, expected: list[str]) -> None:
+        """`Policy(**mapping)` is no way around the checks, and its error shows no input of its own accord."""
+        assert expected
+        if isinstance(setting, Mapping) and all(isinstance(key, str) for key in setting):
+            with pytest.raises(ValidationError) as caught:
+                Policy(**setting)
+            assert "input_value" not in str(caught.value)
