@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
+from extra_headers.forwarding import DecisionKind, Limits, Policy, Reason, evaluate
 from extra_headers.forwarding.decisions import REASONS
 
 DEFAULT = Policy()
@@ -27,6 +27,17 @@ def reason(name: object, value: object = "v", policy: Policy = DEFAULT, outbound
     """Return the reason of the decision on a single header."""
     (found,) = reasons({name: value}, policy, outbound)
     return found
+
+
+def many(count: int) -> dict[str, object]:
+    """Return that many headers, each of which passes alone."""
+    return {f"X-{i}": "v" for i in range(count)}
+
+
+def limited(**limits: int) -> Policy:
+    """Return a policy with these limits that drops what is malformed."""
+    limits.setdefault("max_value_bytes", min(4096, limits.get("max_total_bytes", 4096)))
+    return Policy(limits=Limits(**limits), on_malformed="drop")
 
 
 def spellings(folded: str) -> list[str]:

@@ -1,0 +1,193 @@
+"""What is decided about a name: overrides, the operator's lists, and the memory of earlier verdicts."""
+
+import pytest
+
+from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
+from extra_headers.forwarding.matching import _Patterns, name_verdicts
+from tests.core.helpers import DEFAULT, KIND_OF, is_forwarded, reason, reasons
+
+
+class TestOverride:
+    """No caller overrides a header that the outbound request carries without him."""
+
+    @pytest.mark.parametrize("outbound", ["X-Own", "x-own", "X_OWN", "x_Own"])
+    @pytest.mark.parametrize("name", ["X-Own", "x-own", "X_OWN", "x_Own"])
+    def test_both_sides_are_folded(self, name: str, outbound: str) -> None:
+        """However the client or the caller spells it."""
+        (decision,) = evaluate({name: "v"}, DEFAULT, {outbound}).decisions
+        assert (decision.decision, decision.reason) == (DecisionKind.BLOCKED, Reason.OVERRIDE)
+        assert (decision.name, decision.rule) == (name, "x-own")
+
+    @pytest.mark.parametrize("name", ["openai-organization", "user-agent", "x-forwarded-host", "origin"])
+    def test_a_lifted_name_is_still_no_override(self, name: str) -> None:
+        """`unblock` lifts the core blocklist, not the client's own headers."""
+        lifted = Policy(unblock=(name,))
+        assert is_forwarded(name, lifted)
+        assert reason(name, policy=lifted, outbound={name.upper()}) is Reason.OVERRIDE
+
+    @pytest.mark.parametrize(
+        "outbound",
+        [{"X-Own"}, frozenset({"X-Own"}), ["X-Own"], ("X-Own", "X-Own"), {"X-Own": "value"}, iter(["X-Own"])],
+        ids=lambda outbound: type(outbound).__name__,
+    )
+    def test_outbound_names_may_come_in_any_iterable(self, outbound: list[str]) -> None:
+        """A client's mapping of default headers as well as a set of names."""
+        assert reason("x-own", outbound=outbound) is Reason.OVERRIDE
+
+    def test_another_name_is_not_an_override(self) -> None:
+        """Only whole names are compared."""
+        assert reason("X-Own-Other", outbound={"X-Own"}) is Reason.ALLOWED
+        assert reason("X-Ow", outbound={"X-Own"}) is Reason.ALLOWED
+
+
+class TestLists:
+    """The operator's allow, block and unblock."""
+
+    @pytest.mark.parametrize(
+        ("allow", "name", "expected"),
+        [
+            (None, "X-A", Reason.ALLOWED),
+            ((), "X-A", Reason.NOT_ALLOWED),
+            (("x-a",), "X-A", Reason.ALLOWED),
+            (("x-a",), "x_a", Reason.ALLOWED),
+            (("X_A",), "x-a", Reason.ALLOWED),
+            (("x-a",), "X-AB", Reason.NOT_ALLOWED),
+            (("x-a",), "X-", Reason.NOT_ALLOWED),
+            (("x-a*",), "X-A", Reason.ALLOWED),
+            (("x-a*",), "X_AB", Reason.ALLOWED),
+            (("x-a-*",), "X-A", Reason.NOT_ALLOWED),
+            (("x-a-*",), "X-A-", Reason.ALLOWED),
+            (("x-a-*",), "Y-X-A-1", Reason.NOT_ALLOWED),
+            (("x.a",), "X-A", Reason.ALLOWED),
+            (("x.a",), "X-B", Reason.NOT_ALLOWED),
+            (("x-a*",), "X-A*", Reason.ALLOWED),
+            (("x-a",), "X-A*", Reason.NOT_ALLOWED),
+            (("x-*",), "X-Api-Key", Reason.CREDENTIAL),
+        ],
+    )
+    def test_allow(self, allow: tuple[str, ...] | None, name: str, expected: Reason) -> None:
+        """Given: only these pass, and never a core name. Omitted: everything that is not blocked."""
+        assert reason(name, policy=Policy(allow=allow)) is expected
+
+    @pytest.mark.parametrize(
+        ("block", "name", "expected"),
+        [
+            (("x-a",), "X_A", Reason.OPERATOR),
+            (("X_A",), "x-a", Reason.OPERATOR),
+            (("x-a",), "X-AB", Reason.ALLOWED),
+            (("x-a-*",), "X-A-B", Reason.OPERATOR),
+            (("x-a-*",), "X_A_B", Reason.OPERATOR),
+            (("x-a-*",), "X-A", Reason.ALLOWED),
+            (("anthropic-beta",), "Anthropic-Beta", Reason.OPERATOR),
+        ],
+    )
+    def test_block(self, block: tuple[str, ...], name: str, expected: Reason) -> None:
+        """Added to the core blocklist."""
+        assert reason(name, policy=Policy(block=block)) is expected
+
+    @pytest.mark.parametrize(
+        ("unblock", "name", "expected"),
+        [
+            ("openai-organization", "OpenAI-Organization", Reason.ALLOWED),
+            ("openai_organization", "openai-organization", Reason.ALLOWED),
+            ("openai-organization", "OPENAI_ORGANIZATION", Reason.ALLOWED),
+            ("openai-organization", "openai-project", Reason.ACCOUNT),
+            ("x-forwarded-host", "X_Forwarded_Host", Reason.ALLOWED),
+            ("x-forwarded-host", "X-Forwarded-For", Reason.CLIENT_IDENTITY),
+            ("x-forwarded-host", "X-Forwarded-Hosts", Reason.CLIENT_IDENTITY),
+        ],
+    )
+    def test_unblock(self, unblock: str, name: str, expected: Reason) -> None:
+        """Lifts one name and nothing beside it, not even what its own prefix blocks."""
+        assert reason(name, policy=Policy(unblock=(unblock,))) is expected
+
+    def test_a_lifted_name_passes_through_the_other_checks(self) -> None:
+        """Lifted from the core blocklist means treated like any other name."""
+        policy = Policy(allow=("openai-*", "x-a"), unblock=("openai-project",))
+        assert reason("openai-project", policy=policy) is Reason.ALLOWED
+        assert reason("openai-organization", policy=policy) is Reason.ACCOUNT
+        assert reason("openai-project", "\n", policy) is Reason.VALUE
+        assert reasons({"openai-project": "1", "OpenAI_Project": "2"}, policy) == [Reason.DUPLICATE] * 2
+
+    @pytest.mark.parametrize(
+        ("name", "rule"),
+        [
+            ("X-Op-Exact", "x-op-exact"),
+            ("X-Op-Pre-1", "x-op-pre-*"),
+            ("X-Own", "x-own"),
+            ("X-Forwarded-For", "x-forwarded-*"),
+            ("X-Free", "x-*"),
+            ("Y-Other", None),
+        ],
+    )
+    def test_the_decision_names_the_entry_that_decided(self, name: str, rule: str | None) -> None:
+        """A word of the operator's or of the core blocklist's, never the caller's: it becomes a label value."""
+        policy = Policy(allow=("x-*",), block=("x_op_exact", "x-op-pre-*"))
+        assert evaluate({name: "v"}, policy, {"X-Own"}).decisions[0].rule == rule
+
+
+def test_of_several_entries_the_exact_one_decides_then_the_longest_prefix() -> None:
+    """In whatever order they are written, so that an entry can be added to a list without moving others."""
+    entries = [("x-*", Reason.SDK), ("x-a", Reason.ROUTING), ("x-a-*", Reason.GATEWAY), ("x-a-b-*", Reason.BROWSER)]
+    for ordered in (entries, entries[::-1], entries[2:] + entries[:2]):
+        patterns = _Patterns(ordered)
+        assert patterns.find("x-a") == ("x-a", Reason.ROUTING)
+        assert patterns.find("x-a-") == ("x-a-*", Reason.GATEWAY)
+        assert patterns.find("x-a-b-c") == ("x-a-b-*", Reason.BROWSER)
+        assert patterns.find("x-b") == ("x-*", Reason.SDK)
+        assert patterns.find("y") is None
+
+
+class TestMemoryOfNames:
+    """Verdicts on names are remembered; nobody can see, change or exhaust what is remembered for another."""
+
+    def test_policies_and_outbound_names_do_not_share_verdicts(self) -> None:
+        """The same name under different policies, twice over in a different order."""
+        expected = {
+            Policy(): Reason.ALLOWED,
+            Policy(block=("x-a",)): Reason.OPERATOR,
+            Policy(allow=("x-b",)): Reason.NOT_ALLOWED,
+            Policy(allow=("x-*",)): Reason.ALLOWED,
+        }
+        for policy, found in [*expected.items(), *reversed(expected.items())]:
+            assert reason("X-A", policy=policy) is found
+            assert KIND_OF[reason("X-A", policy=policy, outbound={"x_a"})] is DecisionKind.BLOCKED
+            assert reason("X-A", policy=policy, outbound={"x_b"}) is found
+
+    def test_equal_policies_decide_alike(self) -> None:
+        """Equality is by content: two providers with the same settings are one policy."""
+        assert Policy(block=("X_A",)) == Policy(block=("x-a",))
+        assert reason("X-A", policy=Policy(block=("X_A",))) is reason("X-A", policy=Policy(block=("x-a",)))
+
+    def test_spellings_do_not_share_verdicts(self) -> None:
+        """A decision names the header as this caller spelled it, not as an earlier one did."""
+        for name in ("X-Spelled", "x-spelled", "X_SPELLED"):
+            assert [d.name for d in evaluate({name: "1"}, DEFAULT).decisions] == [name]
+
+    def test_is_bounded_in_names_and_in_the_length_of_a_name(self) -> None:
+        """Hostile names, as many and as long as callers like, fill a fixed room."""
+        policy = Policy(block=("x-bounded",))
+        remembered = name_verdicts(policy, frozenset())
+        evaluate({"x" * length: "1" for length in range(129, 200)}, policy)
+        evaluate(dict.fromkeys(range(100), "1"), policy)
+        assert len(remembered) == 0
+        sizes = []
+        for i in range(1500):
+            evaluate({f"X-{i}": "1"}, policy)
+            sizes.append(len(remembered))
+        assert max(sizes) == 1024
+
+    def test_is_bounded_in_policies(self) -> None:
+        """So is the number of outbound calls, should they ever differ from request to request."""
+        for i in range(300):
+            assert reason(f"X-{i}", outbound={f"X-{i}"}) is Reason.OVERRIDE
+        assert name_verdicts.cache_info().currsize == name_verdicts.cache_info().maxsize == 256
+
+    def test_holds_no_value(self) -> None:
+        """Only names are asked about, so only names are kept."""
+        policy = Policy(block=("x-holds-no-value",))
+        evaluate({"X-A": "first"}, policy)
+        first = name_verdicts(policy, frozenset())["X-A"]
+        evaluate({"X-A": "second"}, policy)
+        assert name_verdicts(policy, frozenset())["X-A"] is first
+        assert "first" not in repr(first)
