@@ -18,7 +18,7 @@ from extra_headers.forwarding.envelope import decode_object
 from extra_headers.forwarding.policy import parse_policy
 from tests.core.helpers import DROP, reason
 from tests.core.oracle import matching
-from tests.core.test_laws import law
+from tests.core.strategies import law
 from tests.core.test_names import TCHAR
 
 _CORE = Path(__file__).parents[2] / "forwarding"
