@@ -66,3 +66,14 @@ providers:
       extra_headers:
 """
     return head + indent(dedent(setting).strip("\n"), " " * 8) + "\n"
+
+
+def entry(provider_id: str, kind: str = "remote::vllm", setting: str = "true") -> str:
+    """Return one more provider for a run config; its setting is one line."""
+    return f"""\
+  - provider_id: {provider_id}
+    provider_type: {kind}
+    module: extra_headers.forwarding
+    config:
+      extra_headers: {setting}
+"""

@@ -1,0 +1,70 @@
+"""`extra-headers check`: what it must not show, and what a run config must not do to a terminal."""
+
+import pytest
+
+from tests.cli.conftest import Invoke, Write, entry, provider
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "{allow: ['${env.CANARY}', x-a]}",
+        "{allow: ['${env.CANARY}*', '${env.CANARY}-a']}",
+        "{block: ['${env.CANARY}', '${env.CANARY}']}",
+        "{allow: ['${env.CANARY}'], block: ['x-b', '${env.CANARY:=x}*']}",
+        "{unblock: ['${env.CANARY}']}",
+        "{allow: [{model_id: ''}, '${env.CANARY}', x-a]}",
+        "{field: '${env.CANARY}'}",
+        "{on_blocked: '${env.CANARY}'}",
+        "{limits: '${env.CANARY}'}",
+        "'${env.CANARY}'",
+    ],
+)
+@pytest.mark.parametrize("canary", ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canary_1"])
+def test_a_value_of_the_environment_is_never_shown(  # noqa: PLR0913, PLR0917 - a table
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, setting: str, canary: str
+) -> None:
+    """Whatever setting it gets into, whether it is usable there or not: it may be a secret put in the wrong place."""
+    monkeypatch.setenv("CANARY", canary)
+    config = provider(setting).replace("base_url: ", "api_token: ${env.CANARY}\n      base_url: ")
+
+    done = invoke("check", "--format", form, write(config))
+
+    assert "canary" not in done.out.replace("env.CANARY", "").lower()
+    assert "env.CANARY" in done.out or "'drop' or 'reject'" in done.out
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_ids_and_types_of_the_environment_are_shown_as_written(
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """`${env.VLLM_API_TOKEN}` for `${env.VLLM_API_TOKEN:+vllm}` is a mistake that must not print the token."""
+    monkeypatch.setenv("CANARY", "sk-canary")
+    config = provider("{}", provider_id="${env.CANARY}", kind="${env.CANARY}") + entry("${env.CANARY}", "inline::x")
+
+    done = invoke("check", "--format", form, write(config))
+
+    assert "sk-canary" not in done.out
+    assert "${env.CANARY}" in done.out
+
+
+def test_nothing_else_of_a_provider_is_shown(invoke: Invoke, write: Write) -> None:
+    """Neither its key nor the values of its headers."""
+    config = provider("{}").replace(
+        "base_url: ", "api_token: canary\n      network: {headers: {X-A: canary, X-A: canary}}\n      base_url: canary"
+    )
+
+    done = invoke("check", write(config))
+
+    assert done.exit_code == 1
+    assert "canary" not in done.out
+
+
+def test_markup_and_control_codes_are_written_out(invoke: Invoke, write: Write) -> None:
+    """A run config does not decide what the terminal does."""
+    done = invoke("check", write(provider("{allow: ['[bold]x', \"y\\e[31m\"]}", provider_id='"[red]a\\e[31m\\nb"')))
+
+    assert "[red]a\\x1b[31m\\nb  remote::vllm  unusable" in done.out
+    assert "'[bold]x' can never match" in done.out
+    assert "\x1b" not in done.out
