@@ -34,7 +34,7 @@ CHECKED_BY: Mapping[tuple[str, str], str] = {
     ("docs/quick-start.md", "python"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "shell"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "text"): "tests/docs/test_quick_start.py",
-    ("README.md", "text"): "tests/test_demo.py",
+    ("README.md", "text"): "tests/demo/test_story.py",
 }
 """Blocks that need more than a directory: those of a page in a language, and the test that runs them."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.dashboards.programs import program
-from tests.test_demo import COMMAND, RunningDemo, port_options
+from tests.demo.running import COMMAND, RunningDemo, port_options
 
 
 @pytest.fixture
