@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
-from extra_headers.forwarding import DecisionKind, Limits, Policy, Reason, evaluate
+import pytest
+
+from extra_headers.forwarding import DecisionKind, Limits, Policy, PolicyError, Reason, evaluate
 from extra_headers.forwarding.decisions import REASONS
+from extra_headers.forwarding.policy import parse_policy
 
 DEFAULT = Policy()
 DROP = Policy(on_malformed="drop")
@@ -38,6 +41,16 @@ def limited(**limits: int) -> Policy:
     """Return a policy with these limits that drops what is malformed."""
     limits.setdefault("max_value_bytes", min(4096, limits.get("max_total_bytes", 4096)))
     return Policy(limits=Limits(**limits), on_malformed="drop")
+
+
+def complaint(setting: object) -> str:
+    """Return what the operator is told about a setting that is unusable."""
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(setting, SUBJECT)
+    # The library's own error shows its input; nothing of it may be chained.
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
 
 
 def spellings(folded: str) -> list[str]:

@@ -7,24 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
-from extra_headers.forwarding import Policy, PolicyError, Reason
+from extra_headers.forwarding import Policy, Reason
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.decisions import MissingHeader, MissingReason, ServerSet, ServerSetResult
 from extra_headers.forwarding.identity import User, parse_template, render
 from extra_headers.forwarding.lint import NEVER_UNBLOCKED
 from extra_headers.forwarding.names import is_prefix
 from extra_headers.forwarding.policy import parse_policy
-from tests.core.helpers import reason, reasons, spellings
+from tests.core.helpers import SUBJECT, complaint, reason, reasons, spellings
 
 ALICE = User("alice", "blue", {"teams": ["ml", "ops"], "a_b-c9": ["x"], "empty": []})
-SUBJECT = "provider 'vllm' (remote::vllm)"
-
-
-def complaint(setting: object) -> str:
-    """Return what the operator is told about a setting that is unusable."""
-    with pytest.raises(PolicyError) as caught:
-        parse_policy(setting, SUBJECT)
-    return str(caught.value)
 
 
 def server_set(setting: dict[str, str], user: User = ALICE, limit: int = 64, *, reject: bool = True) -> ServerSet:

@@ -20,7 +20,7 @@ from extra_headers.forwarding import (
 )
 from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
 from extra_headers.forwarding.policy import parse_policy
-from tests.core.helpers import KIND_OF
+from tests.core.helpers import KIND_OF, SUBJECT
 from tests.core.oracle import Headers, compared, core_reason, expected_reasons, is_name, is_value, matching
 from tests.core.strategies import (
     STEMS,
@@ -188,9 +188,9 @@ yaml_values = st.recursive(
 def test_a_setting_is_a_policy_or_a_policy_error(setting: object) -> None:
     """Whatever stands in the run config, the server starts or the operator gets the message meant for him."""
     try:
-        policy = parse_policy(setting, "provider 'vllm' (remote::vllm)")
+        policy = parse_policy(setting, SUBJECT)
     except PolicyError as error:
-        assert str(error).startswith("extra_headers of provider 'vllm' (remote::vllm)")  # noqa: PT017 - both may be
+        assert str(error).startswith(f"extra_headers of {SUBJECT}")  # noqa: PT017 - both may be
     else:
         assert parse_policy(policy.model_dump(), "the same again") == policy
 

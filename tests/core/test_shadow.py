@@ -7,23 +7,20 @@ from typing import Any
 import pytest
 import yaml
 
-from extra_headers.forwarding import Limits, Policy, PolicyError, Reason
+from extra_headers.forwarding import Limits, Policy, Reason
 from extra_headers.forwarding.policy import ShadowPolicy, parse_policy
-from tests.core.helpers import reason
+from tests.core.helpers import SUBJECT, complaint, reason
 
-SUBJECT = "provider 'vllm' (remote::vllm)"
 LIVE_ONLY = ("enabled", "field", "shadow", "set", "on_missing")
 
 
 @pytest.mark.parametrize("setting", LIVE_ONLY)
 def test_what_a_shadow_policy_cannot_have(setting: str) -> None:
     """It judges the headers of the live policy and never acts, and so has nothing to switch, read or send."""
-    with pytest.raises(PolicyError) as caught:
-        parse_policy({"shadow": {setting: None}}, SUBJECT)
     assert (
         f"  - shadow.{setting}: a shadow policy has no such setting: it judges the headers of the live one and never "
         "acts; known are allow, block, unblock, on_blocked, on_malformed, limits"
-    ) in str(caught.value)
+    ) in complaint({"shadow": {setting: None}})
 
 
 def test_it_has_every_other_setting() -> None:
@@ -49,9 +46,7 @@ FINDINGS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(("setting", "told"), FINDINGS.values(), ids=FINDINGS)
 def test_findings_say_where_they_are(setting: object, told: str) -> None:
     """Each entry is checked as in a live policy."""
-    with pytest.raises(PolicyError) as caught:
-        parse_policy({"allow": ["x-b"], "shadow": setting}, SUBJECT)
-    assert told in str(caught.value)
+    assert told in complaint({"allow": ["x-b"], "shadow": setting})
 
 
 def test_the_candidate_is_the_policy_that_enforcing_would_give() -> None:

@@ -5,23 +5,12 @@ from collections.abc import Mapping
 import pytest
 from pydantic import ValidationError
 
-from extra_headers.forwarding import Policy, PolicyError
+from extra_headers.forwarding import Policy
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
 from extra_headers.forwarding.lint import NEVER_UNBLOCKED
 from extra_headers.forwarding.names import is_prefix
 from extra_headers.forwarding.policy import parse_policy
-from tests.core.helpers import SUBJECT
-
-
-def complaint(setting: object) -> str:
-    """Return what the operator is told about a setting that is unusable."""
-    with pytest.raises(PolicyError) as caught:
-        parse_policy(setting, SUBJECT)
-    # The library's own error shows its input; nothing of it may be chained.
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__ or caught.value.__context__ is None
-    return str(caught.value)
-
+from tests.core.helpers import SUBJECT, complaint
 
 # A setting, and what the message about it must say: the entry, what is wrong, what would be right.
 BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
