@@ -32,7 +32,8 @@ DESIGN = {
         "x-cluster-client-ip, cf-connecting-ip, cf-*, true-client-ip, x-amzn-*, x-azure-*, x-fastly-*, fastly-*, "
         "x-akamai-*, fly-*, x-nf-*, x-appengine-*, x-arr-*, x-vercel-*, x-cloud-trace-context, "
         "x-ms-client-principal*, x-goog-authenticated-user-*, x-goog-iap-jwt-assertion, x-endpoint-api-*, "
-        "x-apigateway-*, remote-*, x-remote-*, impersonate-*, kubeflow-userid, kubeflow-groups, x-webauth-*, "
+        "x-apigateway-*, remote-*, x-remote-*, impersonate-*, kubeflow-userid, kubeflow-groups, x-maas-username, "
+        "x-maas-group, x-webauth-*, "
         "x-authentik-*, x-pomerium-*, x-vouch-*, x-consumer-*, x-credential-*, x-anonymous-consumer, "
         "x-authenticated-*, x-jwt-*, x-rh-identity, tailscale-*, ssl-client-*, x-ssl-*, x-client-cert*, x-client-dn, "
         "x-client-verify"
@@ -41,7 +42,9 @@ DESIGN = {
         "x-original-url, x-rewrite-url, x-original-host, x-original-*, x-host, x-http-*, x-http-method, "
         "x-http-method-override, x-method-override, proxy, front-end-https, x-scheme, x-url-scheme, x-middleware-*, "
         "x-accel-*, x-sendfile*, max-forwards, alt-used, x-envoy-*, x-istio-*, l5d-*, knative-serving-*, dapr-*, "
-        "x-prefiller-host-port, x-data-parallel-host-port, x-data-parallel-rank, x-dynamo-*, x-worker-instance-id"
+        "x-prefiller-host-port, x-llm-d-*, x-encoder-hosts-ports, x-kv-cache-source-host-port, "
+        "x-data-parallel-host-port, x-data-parallel-rank, x-dynamo-*, x-worker-instance-id, x-prefill-*, x-dp-rank, "
+        "x-smg-target-worker, target-pod, azureml-model-deployment"
     ),
     Reason.ACCOUNT: (
         "openai-organization, openai-project, x-goog-user-project, x-vertex-ai-llm-*, x-hf-bill-to, x-databricks-org-id"
@@ -67,6 +70,11 @@ PASSING = [
     "idempotency-key",
     "x-request-id",
     "x-maas-subscription",
+    "x-smg-routing-key",
+    "serve_multiplexed_model_id",
+    "routing-strategy",
+    "x-prefilled",
+    "target-pods",
     "x-tenant-id",
     "tea",
     "hosts",
