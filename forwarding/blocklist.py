@@ -188,6 +188,8 @@ CORE_BLOCKLIST: tuple[CoreRule, ...] = (
             "front-end-https": "MDN, X-Forwarded-Proto, other non-standard forms: scheme, of Microsoft",
             "x-scheme": "Ingress NGINX: scheme of the client's request",
             "x-url-scheme": "MDN, X-Forwarded-Proto, other non-standard forms: scheme",
+            "script-name": "Gunicorn, setting forwarder_headers: the path that the application is mounted at",
+            "path-info": "Gunicorn, setting forwarder_headers: the path of the request",
             "x-middleware-*": "Next.js: skips middleware, CVE-2025-29927",
             "x-accel-*": "nginx and Rack::Sendfile: internal redirect, CVE-2025-61780; file mapping, CVE-2026-34830",
             "x-sendfile*": "Rack::Sendfile: internal redirect past the proxy's access rules, CVE-2025-61780",

@@ -40,7 +40,8 @@ DESIGN = {
     ),
     Reason.ROUTING: (
         "x-original-url, x-rewrite-url, x-original-host, x-original-*, x-host, x-http-*, x-http-method, "
-        "x-http-method-override, x-method-override, proxy, front-end-https, x-scheme, x-url-scheme, x-middleware-*, "
+        "x-http-method-override, x-method-override, proxy, front-end-https, x-scheme, x-url-scheme, script-name, "
+        "path-info, x-middleware-*, "
         "x-accel-*, x-sendfile*, max-forwards, alt-used, x-envoy-*, x-istio-*, l5d-*, knative-serving-*, dapr-*, "
         "x-prefiller-host-port, x-llm-d-*, x-encoder-hosts-ports, x-kv-cache-source-host-port, "
         "x-data-parallel-host-port, x-data-parallel-rank, x-dynamo-*, x-worker-instance-id, x-prefill-*, x-dp-rank, "
