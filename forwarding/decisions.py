@@ -150,6 +150,10 @@ class Decision:
     name_length: int = 0
     """Length of the name in characters, for a name that must not be shown."""
 
+    def as_malformed(self, reason: Reason) -> "Decision":
+        """Return the decision on the same header for another reason than its name: it is malformed."""
+        return Decision(self.name, DecisionKind.MALFORMED, reason, None, self.name_length)
+
 
 class BlockedHeadersError(PermissionError):
     """A header is blocked and the policy says `on_blocked: reject`."""

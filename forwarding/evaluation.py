@@ -3,14 +3,14 @@
 Pure: no I/O, no clock, no logger, and no exception for any input.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation, Reason
 from extra_headers.forwarding.envelope import RepeatedKeys
-from extra_headers.forwarding.matching import name_verdicts
-from extra_headers.forwarding.names import is_field_value
-from extra_headers.forwarding.policy import Policy
+from extra_headers.forwarding.matching import matcher
+from extra_headers.forwarding.names import are_strings, is_field_value, is_visible
+from extra_headers.forwarding.policy import Limits, Policy
 
 _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
 
@@ -35,10 +35,15 @@ def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozense
         return Evaluation({}, ())
     if not isinstance(headers, (dict, Mapping)):  # dict first: an abstract class is slow to ask
         return malformed_envelope(policy)
-    items = headers.pairs if isinstance(headers, RepeatedKeys) else headers.items()
-    forwarded, decisions = _decide_each(items, policy, frozenset(outbound))
-    if len(forwarded) == len(decisions):
-        return Evaluation(forwarded, tuple(decisions))
+    given = dict(headers)  # a copy, so that what is judged is what is sent
+    if isinstance(headers, RepeatedKeys):
+        names, values = (tuple(pair[part] for pair in headers.pairs) for part in (0, 1))
+    else:
+        names, values = tuple(given), tuple(given.values())
+    verdict = matcher(policy, frozenset(outbound)).judge(names)
+    if verdict.clean and _all_pass(values, policy.limits, verdict.length):
+        return Evaluation(given, verdict.decisions)
+    forwarded, decisions = _with_values(names, values, verdict.decisions, policy.limits)
     rejected_for = _rejected_for(decisions, policy)
     return Evaluation({} if rejected_for else forwarded, tuple(decisions), rejected_for)
 
@@ -49,56 +54,46 @@ def malformed_envelope(policy: Policy) -> Evaluation:
     return Evaluation({}, (decision,), _rejected_for((decision,), policy))
 
 
-def _rejected_for(decisions: Sequence[Decision], policy: Policy) -> DecisionKind | None:
-    if policy.on_malformed == "reject" and any(d.decision is _MALFORMED for d in decisions):
+def _rejected_for(decisions: Iterable[Decision], policy: Policy) -> DecisionKind | None:
+    kinds = {decision.decision for decision in decisions}
+    if policy.on_malformed == "reject" and _MALFORMED in kinds:
         return _MALFORMED
-    if policy.on_blocked == "reject" and any(d.decision is _BLOCKED for d in decisions):
-        return _BLOCKED
-    return None
+    return _BLOCKED if policy.on_blocked == "reject" and _BLOCKED in kinds else None
 
 
-def _decide_each(
-    items: Collection[tuple[object, object]], policy: Policy, outbound: frozenset[str]
+def _all_pass(values: tuple[Any, ...], limits: Limits, length_of_names: int) -> bool:
+    """Whether all values pass, as seen at a glance: where not, each must be looked at, and may pass yet."""
+    if not are_strings(values):
+        return False
+    together = "".join(values)
+    return (
+        len(together) <= limits.max_value_bytes
+        and length_of_names + len(together) <= limits.max_total_bytes
+        and is_visible(together)
+    )
+
+
+def _with_values(
+    names: tuple[Any, ...], values: tuple[Any, ...], by_name: tuple[Decision, ...], limits: Limits
 ) -> tuple[dict[str, str], list[Decision]]:
-    """Return the headers that pass, and the decision on each."""
-    limits = policy.limits
+    """Return the headers that pass, and the decision on each, now that the values are known."""
     max_value = limits.max_value_bytes
-    by_name = name_verdicts(policy, outbound)
-    judged = [(name, value, by_name[name]) for name, value in items]
-    repeated = _repeated([verdict.folded for _, _, verdict in judged])
-    too_many = len(items) > limits.max_headers
     forwarded: dict[str, str] = {}
     decisions: list[Decision] = []
     total = 0
-    for name, value, verdict in judged:
-        decision = verdict.decision
-        fault: Reason | None = None
-        if type(name) is not str or type(value) is not str:
-            fault = Reason.TYPE
-        elif too_many:
-            fault = Reason.TOO_MANY
-        elif repeated and verdict.folded in repeated:
-            fault = Reason.DUPLICATE
+    for name, value, by_its_name in zip(names, values, by_name, strict=True):
+        decision = by_its_name
+        if type(value) is not str:
+            decision = decision.as_malformed(Reason.TYPE)
         elif decision.decision is _FORWARDED:
             if len(value) > max_value:
-                fault = Reason.TOO_LARGE
+                decision = decision.as_malformed(Reason.TOO_LARGE)
             elif not is_field_value(value):
-                fault = Reason.VALUE
+                decision = decision.as_malformed(Reason.VALUE)
             else:
                 forwarded[name] = value
                 total += len(name) + len(value)
-        decisions.append(_malformed(decision, fault) if fault else decision)
+        decisions.append(decision)
     if total > limits.max_total_bytes:
-        return {}, [_malformed(d, Reason.TOO_LARGE) if d.decision is _FORWARDED else d for d in decisions]
+        return {}, [d.as_malformed(Reason.TOO_LARGE) if d.decision is _FORWARDED else d for d in decisions]
     return forwarded, decisions
-
-
-def _repeated(names: Collection[str | None]) -> Collection[str | None]:
-    """Return the names that occur more than once; None, of a header without a field name, is no name."""
-    if len(set(names)) == len(names):
-        return ()
-    return {name for name, count in Counter(names).items() if count > 1 and name is not None}
-
-
-def _malformed(decision: Decision, reason: Reason) -> Decision:
-    return Decision(decision.name, _MALFORMED, reason, None, decision.name_length)

@@ -5,7 +5,7 @@ Pure functions over strings; nothing here knows a policy, a host or telemetry.
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 # RFC 9110 section 5.6.2: token = 1*tchar. `re.ASCII` is not needed: the class lists its characters.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -24,6 +24,22 @@ def is_field_value(value: str) -> bool:
     return (
         value.isascii() and (value.isprintable() or value.replace("\t", " ").isprintable()) and value.strip() == value
     )
+
+
+def is_visible(text: str) -> bool:
+    """Whether every character is visible ASCII (RFC 5234: VCHAR). Values that are may be sent, one by one as together.
+
+    False for some that may be sent, too: those with white space within.
+    """
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def are_strings(values: Collection[object]) -> bool:
+    """Whether all are of type `str` itself.
+
+    A subclass may be compared, or looked at, as one string, and sent as another.
+    """
+    return list(map(type, values)).count(str) == len(values)
 
 
 def fold(name: str) -> str:

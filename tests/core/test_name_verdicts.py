@@ -1,9 +1,11 @@
 """What is decided about a name: overrides, the operator's lists, and the memory of earlier verdicts."""
 
+from itertools import permutations
+
 import pytest
 
-from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
-from extra_headers.forwarding.matching import _Patterns, name_verdicts
+from extra_headers.forwarding import DecisionKind, Limits, Policy, Reason, evaluate
+from extra_headers.forwarding.matching import _Patterns, matcher
 from tests.core.helpers import DEFAULT, KIND_OF, is_forwarded, reason, reasons
 
 
@@ -164,30 +166,52 @@ class TestMemoryOfNames:
         for name in ("X-Spelled", "x-spelled", "X_SPELLED"):
             assert [d.name for d in evaluate({name: "1"}, DEFAULT).decisions] == [name]
 
+    def test_a_request_with_the_same_names_of_another_type_is_another_one(self) -> None:
+        """What equals a remembered name may be sent as something else: a subclass of str, or 1 for True."""
+
+        class Disguised(str):
+            __slots__ = ()
+
+        policy = Policy(block=("x-of-another-type",), on_malformed="drop")
+        for _ in range(2):
+            assert evaluate({"X-A": "1", "X-B": "2"}, policy).forwarded == {"X-A": "1", "X-B": "2"}
+            assert evaluate({Disguised("X-A"): "1", "X-B": "2"}, policy).forwarded == {"X-B": "2"}
+            assert evaluate({"X-A": Disguised("1"), "X-B": "2"}, policy).forwarded == {"X-B": "2"}
+            assert evaluate({True: "1", "X-B": "2"}, policy).forwarded == {"X-B": "2"}
+
+    def test_the_names_of_a_request_are_remembered_in_their_order(self) -> None:
+        """Each decision stays with its header when another caller sends the same names in another order."""
+        for names in permutations(("X-A", "Authorization", "X_Forwarded_For")):
+            decisions = evaluate(dict.fromkeys(names, "1"), DEFAULT).decisions
+            assert [decision.name for decision in decisions] == list(names)
+
     def test_is_bounded_in_names_and_in_the_length_of_a_name(self) -> None:
         """Hostile names, as many and as long as callers like, fill a fixed room."""
-        policy = Policy(block=("x-bounded",))
-        remembered = name_verdicts(policy, frozenset())
-        evaluate({"x" * length: "1" for length in range(129, 200)}, policy)
-        evaluate(dict.fromkeys(range(100), "1"), policy)
-        assert len(remembered) == 0
+        policy = Policy(block=("x-bounded",), limits=Limits(max_headers=64))
+        remembered = matcher(policy, frozenset())
+        evaluate({"x" * length: "1" for length in range(129, 180)}, policy)
+        evaluate(dict.fromkeys(range(50), "1"), policy)
+        assert remembered.sizes == (0, 0)
+        evaluate({f"X-{i}": "1" for i in range(33)}, policy)
+        evaluate({"X-A": "1", "X B": "1"}, policy)
+        assert remembered.sizes == (35, 0)
         sizes = []
         for i in range(1500):
             evaluate({f"X-{i}": "1"}, policy)
-            sizes.append(len(remembered))
-        assert max(sizes) == 1024
+            sizes.append(remembered.sizes)
+        assert tuple(map(max, zip(*sizes, strict=True))) == (1024, 128)
 
     def test_is_bounded_in_policies(self) -> None:
         """So is the number of outbound calls, should they ever differ from request to request."""
         for i in range(300):
             assert reason(f"X-{i}", outbound={f"X-{i}"}) is Reason.OVERRIDE
-        assert name_verdicts.cache_info().currsize == name_verdicts.cache_info().maxsize == 256
+        assert matcher.cache_info().currsize == matcher.cache_info().maxsize == 256
 
     def test_holds_no_value(self) -> None:
         """Only names are asked about, so only names are kept."""
         policy = Policy(block=("x-holds-no-value",))
         evaluate({"X-A": "first"}, policy)
-        first = name_verdicts(policy, frozenset())["X-A"]
+        remembered = matcher(policy, frozenset()).judge(("X-A",))
         evaluate({"X-A": "second"}, policy)
-        assert name_verdicts(policy, frozenset())["X-A"] is first
-        assert "first" not in repr(first)
+        assert matcher(policy, frozenset()).judge(("X-A",)) is remembered
+        assert "first" not in repr(remembered)

@@ -39,11 +39,11 @@ def test_the_seeds_are_the_attack_corpus() -> None:
 def test_a_planted_fault_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The target would tell: with names compared as they are written, `AUTHORIZATION` passes, and it says so."""
     monkeypatch.setattr(matching, "fold", lambda name: name)
-    matching.name_verdicts.cache_clear()
+    matching.matcher.cache_clear()
     try:
         with pytest.raises(AssertionError):
             check(b'{}\n{"vllm_extra_headers": {"AUTHORIZATION": "1"}}')
     finally:
-        matching.name_verdicts.cache_clear()
+        matching.matcher.cache_clear()
     monkeypatch.undo()
     check(b'{}\n{"vllm_extra_headers": {"AUTHORIZATION": "1"}}')
