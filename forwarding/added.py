@@ -12,14 +12,11 @@ from extra_headers.forwarding.names import fold
 
 @dataclass(frozen=True, slots=True)
 class AddedHeaders:
-    """The caller's headers that pass, and those that the server sets. False where there are none. Shows no value."""
+    """The caller's headers that pass, and those that the server sets. Shows no value."""
 
     callers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """None of them is one that the call carries anyway, under any spelling."""
     server_set: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    def __bool__(self) -> bool:
-        return bool(self.callers or self.server_set)
 
     def beside(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return these headers and a call's own, which give way to those that the server sets, in any spelling."""
@@ -42,6 +39,3 @@ class AddedHeaders:
         items = self.server_set.items()
         respelled = {spelling: value for name, value in items for spelling in spellings.get(fold(name), [name])}
         return replace(self, server_set=respelled)
-
-
-NOTHING = AddedHeaders()

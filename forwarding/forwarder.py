@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from extra_headers.forwarding.added import NOTHING, AddedHeaders
+from extra_headers.forwarding.added import AddedHeaders
 from extra_headers.forwarding.host import Host
 from extra_headers.forwarding.judge import Judge, Judgement
 from extra_headers.forwarding.policy import Policy
+from extra_headers.telemetry.spans import forget_decision
 
 
 class OutboundCall(NamedTuple):
@@ -69,8 +70,8 @@ class Forwarder:
         self._field = policy.field or default_field(provider_type)
         self._judge = Judge(provider, provider_type, policy)
 
-    def headers(self, describe_call: Callable[[], OutboundCall]) -> AddedHeaders:
-        """Return the headers that the call about to be made may carry beside its own.
+    def headers(self, describe_call: Callable[[], OutboundCall]) -> AddedHeaders | None:
+        """Return the headers that the call about to be made may carry beside its own; None where there are none.
 
         Every call of one request (the turns of an agent, say) carries the same headers, decided and recorded once.
 
@@ -83,10 +84,11 @@ class Forwarder:
             MissingIdentityError: the policy rejects the request for a header that the server cannot set.
 
         """
-        headers = None if _own_call.get() else self._host.extra_headers(self._field)
-        if headers is None and (_own_call.get() or not self._policy.set):
-            self._judge.decide_nothing()
-            return NOTHING
+        own_call = _own_call.get()
+        headers = None if own_call else self._host.extra_headers(self._field)
+        if headers is None and (own_call or not self._policy.set):
+            forget_decision()
+            return None
         judgement = self._judgement(headers, describe_call())
         if (error := judgement.rejection(self._provider)) is not None:
             raise self._host.answerable(error)

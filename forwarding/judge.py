@@ -41,12 +41,11 @@ class Judgement:
         return None if self.evaluation is None else self.evaluation.rejection(provider)
 
     @property
-    def added(self) -> AddedHeaders:
-        """The headers to add to each call."""
-        return AddedHeaders(
-            {} if self.evaluation is None else self.evaluation.forwarded,
-            {} if self.server_set is None else self.server_set.headers,
-        )
+    def added(self) -> AddedHeaders | None:
+        """The headers to add to each call; None where there are none."""
+        callers = {} if self.evaluation is None else self.evaluation.forwarded
+        server_set = {} if self.server_set is None else self.server_set.headers
+        return AddedHeaders(callers, server_set) if callers or server_set else None
 
 
 def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabels:
@@ -101,10 +100,6 @@ class Judge:
             server_set = _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
         self._recorder.record(evaluation, seconds, base_url, caller, server_set=server_set, shadow=shadow)
         return Judgement(evaluation, server_set)
-
-    def decide_nothing(self) -> None:
-        """Note that the next call to the provider carries nothing of ours."""
-        self._recorder.record_nothing()
 
     def _shadow(
         self, headers: object, outbound: Collection[str], server_set: ServerSet | None

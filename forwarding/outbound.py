@@ -13,7 +13,7 @@ from importlib import import_module
 from types import FunctionType, SimpleNamespace, new_class
 from typing import Any, ClassVar, Protocol
 
-from extra_headers.forwarding.added import NOTHING, AddedHeaders
+from extra_headers.forwarding.added import AddedHeaders
 from extra_headers.forwarding.forwarder import Forwarder, OutboundCall, server_side_call
 from extra_headers.forwarding.own_clients import can_carry_headers, makes_own_client, with_session_headers
 from extra_headers.forwarding.sdk import client_header_names
@@ -131,13 +131,15 @@ class _SharedClient(_Forwarding):
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
         headers = forwarder.headers(lambda: self._sdk_call(client))
-        return client.with_options(default_headers=_for_sdk(client, headers)) if headers else client
+        return client if headers is None else client.with_options(default_headers=_for_sdk(client, headers))
 
     def _build_httpx_client_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         client_kwargs: dict[str, Any] = super()._build_httpx_client_kwargs(*args, **kwargs)  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client_kwargs
         headers = forwarder.headers(lambda: self._http_call(client_kwargs.get("headers")))
+        if headers is None:
+            return client_kwargs
         # The operator's headers are the run config's own dict: merged into a new one, never changed.
         return {**client_kwargs, "headers": headers.beside(client_kwargs.get("headers"))}
 
@@ -176,7 +178,8 @@ class _NativeGoogle(_Forwarding):
             return own
         network = self.config.network  # type: ignore[attr-defined]
         operators = (network and network.headers) or {}
-        return forwarder.headers(lambda: self._http_call({**operators, **own})).beside(own)  # type: ignore[attr-defined]
+        headers = forwarder.headers(lambda: self._http_call({**operators, **own}))  # type: ignore[attr-defined]
+        return own if headers is None else headers.beside(own)
 
 
 class _ClientForEachCall(_Forwarding):
@@ -191,7 +194,7 @@ class _ClientForEachCall(_Forwarding):
             return client
         headers = forwarder.headers(lambda: OutboundCall(client_header_names(client), str(client.base_url)))
         # The adapter's own headers hold the credential, so the SDK finds none where it looks for one.
-        if not headers:
+        if headers is None:
             return client
         return client.with_options(default_headers=_for_sdk(client, headers), _enforce_credentials=False)
 
@@ -206,8 +209,11 @@ class _GenaiClient(_Forwarding):
         client = super()._get_client()  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
-        headers = forwarder.headers(lambda: _genai_call(client)).spelled_as(_genai_headers(client))
-        return SimpleNamespace(aio=SimpleNamespace(models=_GenaiModels(client, headers))) if headers else client
+        headers = forwarder.headers(lambda: _genai_call(client))
+        if headers is None:
+            return client
+        models = _GenaiModels(client, headers.spelled_as(_genai_headers(client)))
+        return SimpleNamespace(aio=SimpleNamespace(models=models))
 
 
 class _GenaiModels:
@@ -248,7 +254,7 @@ def _genai_options(client: Any) -> Mapping[str, Any]:
 
 
 def _for_sdk(client: Any, headers: AddedHeaders) -> dict[str, str]:
-    return headers.spelled_as(client.default_headers).beside()
+    return headers.spelled_as(client.default_headers if headers.server_set else ()).beside()
 
 
 # A client's own headers do not change; the host makes a new client for another key or address.
@@ -265,8 +271,8 @@ def _with_session_headers(function: FunctionType) -> Callable[..., Awaitable[Any
     @wraps(function)
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         forwarder = self.__extra_headers__.forwarder
-        headers = forwarder.headers(lambda: self._http_call(None)) if forwarder is not None else NOTHING
-        called = with_session_headers(function, headers) if headers else function
+        headers = None if forwarder is None else forwarder.headers(lambda: self._http_call(None))
+        called = function if headers is None else with_session_headers(function, headers)
         return await called(self, *args, **kwargs)
 
     return wrapper

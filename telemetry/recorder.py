@@ -94,10 +94,6 @@ class Recorder:
             self._metrics.record_shadow(live, candidate)
         return spans.shadow_attributes(live, candidate, self._labels.shadow or "")
 
-    def record_nothing(self) -> None:
-        """Note that the next call to the provider carries none of the caller's headers."""
-        self._fail_open(spans.forget_decision)
-
     def _fail_open[**P, T](self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
             return step(*args, **kwargs)

@@ -179,7 +179,7 @@ def _request_span() -> trace.Span:
 
 
 def forget_decision() -> None:
-    """Forget the remembered decision: the next call in this context sends none of the caller's headers."""
+    """Forget the remembered decision: the next call in this context sends none of the caller's headers. Never fails."""
     if _outbound_call.get() is not None:
         _outbound_call.set(None)
 

@@ -143,7 +143,6 @@ def broken(*args, **kwargs):
 for holder, name in (
     (metrics.ProviderMetrics, "record"),
     (spans, "record_decision"),
-    (spans, "forget_decision"),
     (audit.AuditLog, "record"),
 ):
     setattr(holder, name, broken)
@@ -155,7 +154,6 @@ from extra_headers.telemetry.metrics import ProviderLabels
 recorder = Recorder(ProviderLabels("p", "remote::p", "d", "drop", "drop"))
 for _ in range(100):
     recorder.record(evaluate({"Cookie": "s"}, Policy()), 1e-6, "http://127.0.0.1/")
-    recorder.record_nothing()
 print(json.dumps("went on"))
 """
 

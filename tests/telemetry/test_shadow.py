@@ -139,7 +139,7 @@ class TestFailure:
 
         judgements = [judge.decide(HEADERS, (), "http://127.0.0.1/") for _ in range(3)]
 
-        assert [j.added.callers for j in judgements] == [{"X-A": "1", "X-B": "1"}] * 3
+        assert [j.added and j.added.callers for j in judgements] == [{"X-A": "1", "X-B": "1"}] * 3
         labels = {"provider": provider, "outcome": "filtered"}
         assert REGISTRY.get_sample_value("extra_headers_requests_total", labels) == 3
         assert caplog.text.count(f"telemetry of provider '{provider}' failed; requests go on") == 1
