@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: C901, PLR09
         case "/chat/completions" if body.get("stream"):
             delta = {"index": 0, "delta": {"role": "assistant", "content": "hi"}, "finish_reason": None}
             last = {"index": 0, "delta": {}, "finish_reason": "stop"}
-            chunks = [{**_completion("chat.completion.chunk"), "choices": [choice]} for choice in (delta, last)]
+            same = _completion("chat.completion.chunk")
+            chunks = [{**same, "choices": [choice]} for choice in (delta, last)]
             return _events([json.dumps(chunk) for chunk in chunks] + ["[DONE]"])
         case "/chat/completions":
             message = {"role": "assistant", "content": "hi"}
@@ -116,7 +118,8 @@ def _events(data: list[str]) -> Answer:
 
 
 def _completion(kind: str) -> dict[str, object]:
-    return {"id": "demo-1", "object": kind, "created": 0, "model": MODEL}
+    # Of its own for each answer: the host keeps answers by their id, and two with the same one get in each other's way.
+    return {"id": f"demo-{uuid.uuid4().hex}", "object": kind, "created": 0, "model": MODEL}
 
 
 def _anthropic_message(content: list[dict[str, str]]) -> dict[str, object]:
