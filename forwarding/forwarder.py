@@ -106,7 +106,11 @@ class Forwarder:
 
 
 def _remember(judged: _Judged) -> None:
-    if (task := asyncio.current_task()) is not None:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread without an event loop
+        return
+    if task is not None:
         _judged_by_task[task] = judged
         _judged.set(ref(judged))
 

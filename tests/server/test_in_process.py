@@ -147,6 +147,13 @@ async def test_requests_of_one_task_are_told_apart(provider: Any) -> None:
     assert _rejected(provider) == 6
 
 
+async def test_a_thread_without_an_event_loop(provider: Any) -> None:
+    """Code of the host that asks for the client in a worker thread gets the headers of the request it works for."""
+    with _request('{"vllm_extra_headers": {"X-Tenant": "a"}}'):
+        client = await asyncio.to_thread(lambda: provider.client)
+    assert client.default_headers["X-Tenant"] == "a"
+
+
 async def test_a_malformed_request_does_not_mark_the_next(provider: Any, upstream: Upstream) -> None:
     """After provider data that was no JSON, a good request is good and one without any is without."""
     with _request("{"), pytest.raises(MalformedHeadersError):
