@@ -146,8 +146,8 @@ class _SharedClient(_Forwarding):
     def _sdk_call(self, client: Any) -> OutboundCall:
         # llama-stack has no headers of its own for single calls.
         for_this_call: Mapping[str, str] | None = getattr(self, "_get_extra_request_headers", dict)()
-        names = _names(client)
-        return OutboundCall(names.union(for_this_call) if for_this_call else names, str(client.base_url))
+        call = _call_of(client)
+        return call._replace(names=call.names.union(for_this_call)) if for_this_call else call
 
     def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundCall:
         return OutboundCall(_HTTP_CLIENT_NAMES.union(own_headers or ()), str(self.get_base_url()))  # type: ignore[attr-defined]
@@ -192,7 +192,7 @@ class _ClientForEachCall(_Forwarding):
         client = super()._get_openai_client()  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
-        headers = forwarder.headers(lambda: OutboundCall(client_header_names(client), str(client.base_url)))
+        headers = forwarder.headers(lambda: _call_of(client))
         # The adapter's own headers hold the credential, so the SDK finds none where it looks for one.
         if headers is None:
             return client
@@ -258,13 +258,13 @@ def _for_sdk(client: Any, headers: AddedHeaders) -> dict[str, str]:
 
 
 # A client's own headers do not change; the host makes a new client for another key or address.
-_names_by_client: weakref.WeakKeyDictionary[Any, frozenset[str]] = weakref.WeakKeyDictionary()
+_call_by_client: weakref.WeakKeyDictionary[Any, OutboundCall] = weakref.WeakKeyDictionary()
 
 
-def _names(client: Any) -> frozenset[str]:
-    if (names := _names_by_client.get(client)) is None:
-        names = _names_by_client[client] = client_header_names(client)
-    return names
+def _call_of(client: Any) -> OutboundCall:
+    if (call := _call_by_client.get(client)) is None:
+        call = _call_by_client[client] = OutboundCall(client_header_names(client), str(client.base_url))
+    return call
 
 
 def _with_session_headers(function: FunctionType) -> Callable[..., Awaitable[Any]]:

@@ -161,8 +161,12 @@ class Policy(_Rules, _Setting, frozen=True):
     @cached_property
     def digest(self) -> str:
         """Twelve hex digits that are equal on two replicas only if the same policy and core blocklist are in force."""
+        return self._fingerprint[:12]
+
+    @cached_property
+    def _fingerprint(self) -> str:
         effective = [self.model_dump(mode="json"), CORE_BLOCKLIST]
-        return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def templates(self) -> Mapping[str, Template]:
@@ -184,9 +188,13 @@ class Policy(_Rules, _Setting, frozen=True):
         """Return a policy with other settings, checked like any other; pydantic's own copy would skip the checks."""
         return type(self).model_validate({**self.model_dump(), **(update or {})})
 
+    # Policies key the memory of judged names on every request; asking every field each time would dominate it.
+
     def __hash__(self) -> int:
-        # Policies key the memory of judged names on every request; hashing every field each time would dominate it.
-        return hash(self.digest)
+        return hash(self._fingerprint)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Policy) and self._fingerprint == other._fingerprint)
 
 
 def _raise_for(findings: Sequence[str], within: tuple[str, ...] = ()) -> None:

@@ -41,9 +41,10 @@ def attach_span_processor() -> None:
 
 def _sdk_provider() -> "TracerProvider | None":
     """Return the global tracer provider where it is one of the SDK; nobody can have set one without loading the SDK."""
-    sdk = sys.modules.get("opentelemetry.sdk.trace")
+    if (sdk := sys.modules.get("opentelemetry.sdk.trace")) is None:
+        return None
     provider = trace.get_tracer_provider()
-    return provider if sdk is not None and isinstance(provider, sdk.TracerProvider) else None
+    return provider if isinstance(provider, sdk.TracerProvider) else None
 
 
 def _guarded(step: Callable[[], None]) -> None:

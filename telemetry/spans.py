@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -161,12 +162,17 @@ def record_decision(
     if span.is_recording():
         span.set_attributes(attributes)
     else:
-        tracer = tracer or trace.get_tracer(_INSTRUMENTATION_SCOPE)
-        span = tracer.start_span(names.SPAN_EVALUATE, attributes=attributes)
+        span = (tracer or _own_tracer()).start_span(names.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
     _outbound_call.set(_OutboundCall(attributes, base_url, added, link))
     return span.get_span_context()
+
+
+@cache
+def _own_tracer() -> trace.Tracer:
+    """Return the tracer of the global tracer provider, also where that is set later: the API passes it on."""
+    return trace.get_tracer(_INSTRUMENTATION_SCOPE)
 
 
 def _request_span() -> trace.Span:
