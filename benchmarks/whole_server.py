@@ -32,25 +32,27 @@ def rows() -> Iterator[Row]:
     with ExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         upstream = cleanup.enter_context(Upstream())
-        ports = {}
+        ports, processes = {}, {}
         for name, setting in (("on", True), ("off", None)):
             folder = directory / name
             folder.mkdir()
             provider = inference_provider("vllm", upstream.base_url, setting, api_token="the-key")  # noqa: S106 - made up
             config = run_config([provider], folder, free_port())
-            cleanup.enter_context(
-                OgxServer(
-                    config,
-                    folder,
-                    environment={"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(free_port())},
-                )
+            server = OgxServer(
+                config,
+                folder,
+                environment={"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(free_port())},
             )
+            processes[name] = cleanup.enter_context(server).pid
             ports[name] = config["server"]["port"]
         latencies: dict[str, list[list[float]]] = {"on": [], "off": []}
+        used: dict[str, list[float]] = {"on": [], "off": []}
         rates: dict[str, list[float]] = {"on": [], "off": []}
         for number in range(-2, _ROUNDS):
             for name in ("on", "off") if number % 2 else ("off", "on"):
+                before = _processor_time(processes[name])
                 block = _block(ports[name])
+                processor_time = (_processor_time(processes[name]) - before) / _REQUESTS
                 started = time.perf_counter()
                 with ThreadPoolExecutor(_CALLERS) as pool:
                     sent = sum(map(len, pool.map(_block, [ports[name]] * _CALLERS, [_REQUESTS // 4] * _CALLERS)))
@@ -58,6 +60,7 @@ def rows() -> Iterator[Row]:
                 upstream.take()
                 if number >= 0:  # the first two warm up
                     latencies[name].append(block)
+                    used[name].append(processor_time)
                     rates[name].append(rate)
     p50 = {name: Timing.of([statistics.median(block) for block in blocks]) for name, blocks in latencies.items()}
     p99 = {
@@ -66,6 +69,13 @@ def rows() -> Iterator[Row]:
     }
     yield at_most(1.01, "whole server, 10 headers, p50 of the latency, on against off", "ms", p50["on"], p50["off"])
     yield at_most(1.03, "whole server, 10 headers, p99 of the latency, on against off", "ms", p99["on"], p99["off"])
+    processor = {name: Timing.of(times) for name, times in used.items()}
+    yield Row(
+        "whole server, 10 headers, processor time for a request, on against off",
+        "ms",
+        processor["on"],
+        processor["off"],
+    )
     answered = {name: Timing.of(values) for name, values in rates.items()}
     yield Row(
         f"whole server, 10 headers, {_CALLERS} callers, on against off", "requests/s", answered["on"], answered["off"]
@@ -85,6 +95,12 @@ def _block(port: int, requests: int = _REQUESTS) -> list[float]:
         assert response.status == 200, response.status  # noqa: S101
     connection.close()
     return taken
+
+
+def _processor_time(process: int) -> float:
+    """Return how long the threads of a process have run on a processor, in milliseconds."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
 
 
 def _p99(blocks: list[list[float]]) -> float:
