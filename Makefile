@@ -99,7 +99,7 @@ endef
 $(eval $(call environment,$(VENV),requirements-dev.lock))
 $(foreach venv,$(OTHER_VENVS),$(eval $(call environment,$(venv),$(venv:.venv-%=requirements-%.lock))))
 
-tools: ## install Prometheus and Alertmanager for the tests (apt, as root on Debian; else says what to do)
+tools: ## install Prometheus, Alertmanager and libfaketime for the tests (apt, as root on Debian; else says what to do)
 	@tests/dashboards/install-tools.sh
 
 dashboards: install ## generate dashboards/generated anew

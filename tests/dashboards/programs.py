@@ -12,6 +12,7 @@ DEBIAN_PACKAGES = {
     "prometheus": "prometheus",
     "amtool": "prometheus-alertmanager",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "faketime": "faketime",
 }
 
 
@@ -21,7 +22,7 @@ def program(name: str) -> str:
         return path
     message = (
         f"{name} is not installed. On Debian: apt-get install {DEBIAN_PACKAGES[name]} (or `make tools`); elsewhere "
-        "install Prometheus and Alertmanager so that their programs are on PATH under this name"
+        "install what it belongs to so that it is on PATH under this name"
     )
     if os.environ.get("CI"):
         pytest.fail(message)

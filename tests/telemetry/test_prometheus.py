@@ -1,34 +1,27 @@
 """A real Prometheus scrapes a real server, and leads from a counter to the trace behind it."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 import yaml
 
 from extra_headers.forwarding.demo.otlp import OtlpReceiver
 from extra_headers.forwarding.demo.server import free_port
+from tests.dashboards.programs import program
 from tests.telemetry.servers import running, wait_until
 
 
 @contextmanager
 def _prometheus(directory: Path, target: str) -> Iterator[str]:
-    found = shutil.which("prometheus")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no prometheus: apt-get install prometheus")
-        pytest.skip("no prometheus: apt-get install prometheus")
     scrape = {"job_name": "ogx", "static_configs": [{"targets": [target]}]}
     config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{free_port()}"
     command = [
-        found,
+        program("prometheus"),
         f"--config.file={directory / 'prometheus.yml'}",
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address={address}",
