@@ -29,8 +29,8 @@ from extra_headers.forwarding.lint import (
 
 __all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "parse_policy"]
 
-# What stands under a setting is its description in the generated reference and in the JSON Schema, too.
-_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+# What stands under a setting is its description in the generated reference and in the JSON Schema, too: `cli.models`.
+_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 _Pattern = Annotated[str, AfterValidator(parse_pattern), Field(json_schema_extra={"pattern": PATTERN_GRAMMAR})]
 _Name = Annotated[str, AfterValidator(parse_unblock), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]

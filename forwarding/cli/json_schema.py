@@ -1,8 +1,10 @@
 """The JSON Schema of the `extra_headers` value, made from the policy's own model."""
 
+import inspect
 import json
 from typing import Any
 
+from extra_headers.forwarding.cli.models import all_models, descriptions
 from extra_headers.forwarding.policy import Policy
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,9 +30,12 @@ def schema() -> dict[str, Any]:
     model = Policy.model_json_schema(mode="validation")
     definitions = model.pop("$defs", {})
     definitions["Policy"] = definitions.get("Policy", model)
-    for definition in definitions.values():
+    for described in all_models(Policy):
+        definition = definitions[described.__name__]
         # What the class may raise is for those who write Python.
-        definition["description"] = str(definition.get("description", "")).partition("\n\nRaises:")[0]
+        definition["description"] = str(inspect.getdoc(described)).partition("\n\nRaises:")[0]
+        for name, meaning in descriptions(described).items():
+            definition["properties"][name]["description"] = meaning
     made = {name: _with_references(definition) for name, definition in sorted(definitions.items())}
     values = _with_references({"type": "boolean"})["anyOf"]
     return {

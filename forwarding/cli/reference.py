@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from extra_headers.forwarding.cli.models import descriptions, models_in
 from extra_headers.forwarding.policy import Policy
 
 _INTRODUCTION = """# Configuration reference
@@ -38,7 +39,8 @@ def render() -> str:
 def _sections(model: type[BaseModel], path: str, described: set[type[BaseModel]]) -> Iterator[str]:
     described.add(model)
     title = f"`{_SETTING}.{path}`" if path else f"`{_SETTING}`"
-    rows = "".join(_row(name, about) for name, about in model.model_fields.items())
+    meanings = descriptions(model)
+    rows = "".join(_row(name, about, meanings[name]) for name, about in model.model_fields.items())
     yield f"## {title}\n\n{_text(inspect.getdoc(model))}\n"
     yield f"| setting | type | default | meaning | example |\n|---|---|---|---|---|\n{rows}"
     for name, about in model.model_fields.items():
@@ -48,8 +50,8 @@ def _sections(model: type[BaseModel], path: str, described: set[type[BaseModel]]
                 yield from _sections(nested, f"{path}.{name}" if path else name, described)
 
 
-def _row(name: str, about: FieldInfo) -> str:
-    cells = (f"`{name}`", _type(about), _default(about), _text(about.description), _example(name, about))
+def _row(name: str, about: FieldInfo, meaning: str) -> str:
+    cells = (f"`{name}`", _type(about), _default(about), _text(meaning), _example(name, about))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
@@ -76,14 +78,6 @@ def _kind(annotation: Any) -> str:
         below = " to ".join(f"{_kind(argument)}s" for argument in arguments if argument is not ...)
         return f"{'list' if origin in (tuple, list) else 'mapping'} of {below}"
     return _NAMES.get(annotation) or ("mapping" if list(models_in(annotation)) else str(annotation))
-
-
-def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models that a type may hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from models_in(argument)
 
 
 def _default(about: FieldInfo) -> str:

@@ -1,17 +1,16 @@
 """The JSON Schema and the configuration reference: made from the model, current, and true."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
 
 from extra_headers.forwarding import Policy
 from extra_headers.forwarding.cli import json_schema, reference
+from extra_headers.forwarding.cli.models import all_models, descriptions
 from extra_headers.forwarding.policy import parse_policy
 from tests.cli.conftest import Invoke
 from tests.core.test_policy import USEFUL_SETTINGS
@@ -21,25 +20,17 @@ _DOCS = Path(__file__).parents[2] / "docs"
 _VALIDATOR = Draft202012Validator(json_schema.schema())
 
 
-def _models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
-    if model in seen:
-        return
-    seen.add(model)
-    yield model
-    for about in model.model_fields.values():
-        for nested in reference.models_in(about.annotation):
-            yield from _models(nested, seen)
-
-
+_MODELS = tuple(dict.fromkeys(all_models(Policy)))
 _SETTINGS = {
-    f"{model.__name__}.{name}": about for model in _models(Policy, set()) for name, about in model.model_fields.items()
+    f"{model.__name__}.{name}": descriptions(model).get(name) for model in _MODELS for name in model.model_fields
 }
 
 
 @pytest.mark.parametrize("name", _SETTINGS)
 def test_every_setting_has_a_description(name: str) -> None:
     """A sentence under the setting; the reference and editors show it."""
-    description = _SETTINGS[name].description or ""
+    description = _SETTINGS[name]
+    assert description is not None
     assert description.endswith(".")
     assert len(description) > 20
 
@@ -122,7 +113,8 @@ def test_it_refuses_bad_policies(name: str) -> None:
 
 def test_the_examples_are_usable() -> None:
     """All of them, in one policy."""
-    examples = {name.partition(".")[2]: about.examples[0] for name, about in _SETTINGS.items() if about.examples}
+    settings = {name: about for model in _MODELS for name, about in model.model_fields.items()}
+    examples = {name: about.examples[0] for name, about in settings.items() if about.examples}
     chosen = {key: value for key, value in examples.items() if key != "unblock"}
     assert parse_policy(chosen, "the examples").allow
     assert parse_policy({"unblock": examples["unblock"]}, "the examples").unblock
