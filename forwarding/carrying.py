@@ -167,8 +167,10 @@ def _sent_by_httpx(client: Any) -> Sent:
 
 
 def _state_of_openai(client: Any) -> Mapping[str, Any]:
+    from extra_headers.forwarding.sdk import copy_of  # noqa: PLC0415 - loads openai
+
     # Not those of the client: its resources, such as `chat`, belong to it and call it.
-    state: Mapping[str, Any] = vars(client.with_options())
+    state: Mapping[str, Any] = vars(copy_of(client))
     return state
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 from extra_headers.forwarding.added import AddedHeaders
 from extra_headers.forwarding.forwarder import Forwarder, OutboundCall, server_side_call
 from extra_headers.forwarding.own_clients import can_carry_headers, makes_own_client, with_session_headers
-from extra_headers.forwarding.sdk import client_header_names
+from extra_headers.forwarding.sdk import client_header_names, copy_of
 
 # What every httpx client sends of itself, and what the native Anthropic Messages path adds to each call. Names of the
 # core blocklist need not be here: those that cannot be lifted are blocked in any case.
@@ -131,7 +131,7 @@ class _SharedClient(_Forwarding):
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
         headers = forwarder.headers(lambda: self._sdk_call(client))
-        return client if headers is None else client.with_options(default_headers=_for_sdk(client, headers))
+        return client if headers is None else copy_of(client, default_headers=_for_sdk(client, headers))
 
     def _build_httpx_client_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         client_kwargs: dict[str, Any] = super()._build_httpx_client_kwargs(*args, **kwargs)  # type: ignore[misc]
@@ -196,7 +196,7 @@ class _ClientForEachCall(_Forwarding):
         # The adapter's own headers hold the credential, so the SDK finds none where it looks for one.
         if headers is None:
             return client
-        return client.with_options(default_headers=_for_sdk(client, headers), _enforce_credentials=False)
+        return copy_of(client, default_headers=_for_sdk(client, headers), _enforce_credentials=False)
 
 
 class _GenaiClient(_Forwarding):

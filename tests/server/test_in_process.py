@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -152,6 +153,14 @@ async def test_a_thread_without_an_event_loop(provider: Any) -> None:
     with _request('{"vllm_extra_headers": {"X-Tenant": "a"}}'):
         client = await asyncio.to_thread(lambda: provider.client)
     assert client.default_headers["X-Tenant"] == "a"
+
+
+async def test_a_call_with_headers_starts_no_thread(provider: Any) -> None:
+    """A new client of the SDK asks for the platform in a thread, before its first call; ours are new for each call."""
+    before = set(threading.enumerate())
+    with _request('{"vllm_extra_headers": {"X-Tenant": "a"}}'):
+        await _chat(provider)
+    assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
 async def test_a_malformed_request_does_not_mark_the_next(provider: Any, upstream: Upstream) -> None:
