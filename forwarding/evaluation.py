@@ -67,7 +67,7 @@ def _all_pass(values: tuple[Any, ...], limits: Limits, length_of_names: int) -> 
         return False
     together = "".join(values)
     return (
-        len(together) <= limits.max_value_bytes
+        (len(together) <= limits.max_value_bytes or max(map(len, values)) <= limits.max_value_bytes)
         and length_of_names + len(together) <= limits.max_total_bytes
         and is_visible(together)
     )

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.decisions import Decision, DecisionKind, Reason
@@ -16,8 +15,7 @@ from extra_headers.forwarding.names import are_strings, fold, is_prefix, is_toke
 from extra_headers.forwarding.policy import Policy
 
 _REMEMBERED_NAMES = 1024
-_REMEMBERED_REQUESTS = 128
-_REMEMBERED_NAMES_OF_A_REQUEST = 32
+_REMEMBERED_NAMES_OF_REQUESTS = 4096
 _REMEMBERED_POLICIES = 256
 
 
@@ -75,11 +73,13 @@ class Matcher:
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
         self._by_name: dict[str, _NameVerdict] = {}
         self._by_names: dict[tuple[object, ...], NamesVerdict] = {}
+        self._in_requests = 0
+        """Names in the keys of it; several threads at once may count some twice, and so keep fewer."""
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """How many single names are remembered, and of how many requests all names together."""
-        return len(self._by_name), len(self._by_names)
+        """How many single names are remembered, and how many together with the others of their request."""
+        return len(self._by_name), sum(map(len, self._by_names))
 
     def judge(self, names: tuple[object, ...]) -> NamesVerdict:
         """Return what the policy says about the names of one request."""
@@ -89,8 +89,11 @@ class Matcher:
         if verdict is None:
             verdict = self._judge(names)
             # Names beyond the grammar or a limit are nothing to keep, and seldom come twice.
-            if len(names) <= _REMEMBERED_NAMES_OF_A_REQUEST and all(d.name is not None for d in verdict.decisions):
-                _make_room(self._by_names, _REMEMBERED_REQUESTS)
+            if len(names) <= self._max_headers and all(d.name is not None for d in verdict.decisions):
+                self._in_requests += len(names)
+                if self._in_requests > _REMEMBERED_NAMES_OF_REQUESTS:
+                    self._by_names.clear()
+                    self._in_requests = len(names)
                 self._by_names[names] = verdict
         return verdict
 
@@ -113,7 +116,8 @@ class Matcher:
         if len(name) > self._max_name_bytes:
             return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TOO_LARGE, None, len(name)))
         if (verdict := self._by_name.get(name)) is None:
-            _make_room(self._by_name, _REMEMBERED_NAMES)
+            if len(self._by_name) >= _REMEMBERED_NAMES:
+                self._by_name.clear()
             verdict = self._by_name[name] = self._decide(name)
         return verdict
 
@@ -138,11 +142,6 @@ class Matcher:
         if self._allowed is None:
             return None, Reason.ALLOWED
         return self._allowed.find(folded) or (None, Reason.NOT_ALLOWED)
-
-
-def _make_room(remembered: dict[Any, Any], most: int) -> None:
-    if len(remembered) >= most:
-        remembered.clear()
 
 
 def _repeated(names: Collection[str | None]) -> Collection[str | None]:

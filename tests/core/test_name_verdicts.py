@@ -192,14 +192,14 @@ class TestMemoryOfNames:
         evaluate({"x" * length: "1" for length in range(129, 180)}, policy)
         evaluate(dict.fromkeys(range(50), "1"), policy)
         assert remembered.sizes == (0, 0)
-        evaluate({f"X-{i}": "1" for i in range(33)}, policy)
+        evaluate({f"X-{i}": "1" for i in range(65)}, policy)
         evaluate({"X-A": "1", "X B": "1"}, policy)
-        assert remembered.sizes == (35, 0)
+        assert remembered.sizes == (67, 0)
         sizes = []
-        for i in range(1500):
+        for i in range(5000):
             evaluate({f"X-{i}": "1"}, policy)
             sizes.append(remembered.sizes)
-        assert tuple(map(max, zip(*sizes, strict=True))) == (1024, 128)
+        assert tuple(map(max, zip(*sizes, strict=True))) == (1024, 4096)
 
     def test_is_bounded_in_policies(self) -> None:
         """So is the number of outbound calls, should they ever differ from request to request."""
