@@ -1,6 +1,8 @@
-"""A whole server with the add-on, 10 extra headers in each request, against one without, in alternating short blocks.
+"""A whole server with the add-on, 10 extra headers in each request, against others, in alternating short blocks.
 
-Two real OGX servers, one upstream, one caller; both servers get the same requests, header for header.
+Three real OGX servers, one upstream, one caller; all get the same requests, header for header. One of the two without
+the add-on sends ten headers of the same size to the provider, too, from its run config: what then remains is deciding
+and recording.
 """
 
 import http.client
@@ -9,16 +11,19 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from benchmarks.sidebyside import Row, Timing, at_most
 from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, run_config
 from extra_headers.forwarding.demo.upstream import Upstream
 
-_ROUNDS = 40
+_ROUNDS = 60
 _REQUESTS = 25
 _GROUPS = 4
 _CALLERS = 8
@@ -26,60 +31,89 @@ _BODY = json.dumps({"model": "vllm/test-model", "messages": [{"role": "user", "c
 _EXTRA = {f"X-Maas-Header-{i}": str(uuid.UUID(int=i * 7919)) for i in range(10)}
 _HEADERS = {"content-type": "application/json", "X-OGX-Provider-Data": json.dumps({"vllm_extra_headers": _EXTRA})}
 
+ON, OFF, FIXED = "on", "off", "off, 10 fixed headers"
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    ON: {"extra_headers": True},
+    OFF: {},
+    FIXED: {"network": {"headers": _EXTRA}},
+}
+
+
+@dataclass(slots=True)
+class _Measured:
+    """One server, and what was measured of it, a figure for each block of requests."""
+
+    port: int
+    process: int
+    latencies: list[list[float]] = field(default_factory=list)
+    """Of each request, in milliseconds."""
+    processor_times: list[float] = field(default_factory=list)
+    """Of the server for a request, in milliseconds."""
+    rates: list[float] = field(default_factory=list)
+    """Requests a second of several callers at once."""
+
+    def measure(self) -> None:
+        """Send a block of requests one after the other, and one of several callers."""
+        before = _processor_time(self.process)
+        self.latencies.append(_block(self.port))
+        self.processor_times.append((_processor_time(self.process) - before) / _REQUESTS)
+        started = time.perf_counter()
+        with ThreadPoolExecutor(_CALLERS) as pool:
+            sent = sum(map(len, pool.map(_block, [self.port] * _CALLERS, [_REQUESTS // 4] * _CALLERS)))
+        self.rates.append(sent / (time.perf_counter() - started))
+
+    def p99(self) -> Timing:
+        """Return the 99th percentile of the latency, over groups of blocks."""
+        groups = [chain.from_iterable(self.latencies[group::_GROUPS]) for group in range(_GROUPS)]
+        return Timing.of([statistics.quantiles(list(group), n=100)[98] for group in groups])
+
 
 def rows() -> Iterator[Row]:
     """Measure."""
     with ExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         upstream = cleanup.enter_context(Upstream())
-        ports, processes = {}, {}
-        for name, setting in (("on", True), ("off", None)):
-            folder = directory / name
-            folder.mkdir()
-            provider = inference_provider("vllm", upstream.base_url, setting, api_token="the-key")  # noqa: S106 - made up
-            config = run_config([provider], folder, free_port())
-            server = OgxServer(
-                config,
-                folder,
-                environment={"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(free_port())},
-            )
-            processes[name] = cleanup.enter_context(server).pid
-            ports[name] = config["server"]["port"]
-        latencies: dict[str, list[list[float]]] = {"on": [], "off": []}
-        used: dict[str, list[float]] = {"on": [], "off": []}
-        rates: dict[str, list[float]] = {"on": [], "off": []}
-        for number in range(-2, _ROUNDS):
-            for name in ("on", "off") if number % 2 else ("off", "on"):
-                before = _processor_time(processes[name])
-                block = _block(ports[name])
-                processor_time = (_processor_time(processes[name]) - before) / _REQUESTS
-                started = time.perf_counter()
-                with ThreadPoolExecutor(_CALLERS) as pool:
-                    sent = sum(map(len, pool.map(_block, [ports[name]] * _CALLERS, [_REQUESTS // 4] * _CALLERS)))
-                rate = sent / (time.perf_counter() - started)
-                upstream.take()
-                if number >= 0:  # the first two warm up
-                    latencies[name].append(block)
-                    used[name].append(processor_time)
-                    rates[name].append(rate)
-    p50 = {name: Timing.of([statistics.median(block) for block in blocks]) for name, blocks in latencies.items()}
-    p99 = {
-        name: Timing.of([_p99(blocks[group::_GROUPS]) for group in range(_GROUPS)])
-        for name, blocks in latencies.items()
-    }
-    yield at_most(1.01, "whole server, 10 headers, p50 of the latency, on against off", "ms", p50["on"], p50["off"])
-    yield at_most(1.03, "whole server, 10 headers, p99 of the latency, on against off", "ms", p99["on"], p99["off"])
-    processor = {name: Timing.of(times) for name, times in used.items()}
-    yield Row(
-        "whole server, 10 headers, processor time for a request, on against off",
-        "ms",
-        processor["on"],
-        processor["off"],
-    )
-    answered = {name: Timing.of(values) for name, values in rates.items()}
-    yield Row(
-        f"whole server, 10 headers, {_CALLERS} callers, on against off", "requests/s", answered["on"], answered["off"]
-    )
+        servers = {name: _started(cleanup, directory, upstream, name) for name in _SETTINGS}
+        names = list(servers)
+        for number in range(_ROUNDS + 2):
+            for name in names[number % len(names) :] + names[: number % len(names)]:
+                servers[name].measure()
+                sent = {len(call.values("x-maas-header-9")) for call in upstream.take() if call.method == "POST"}
+                assert sent == {int(name != OFF)}, f"{name}: {sent}"  # noqa: S101 - or something else is compared
+    for measured in servers.values():  # the first two warm up
+        for figures in (measured.latencies, measured.processor_times, measured.rates):
+            del figures[:2]
+    yield from _against(servers[ON], servers[OFF], "on against off", 1.01, 1.03)
+    yield from _against(servers[ON], servers[FIXED], "on against off with 10 fixed headers")
+
+
+def _against(
+    on: _Measured, off: _Measured, what: str, p50: float | None = None, p99: float | None = None
+) -> Iterator[Row]:
+    def row(most: float | None, figure: str, of: Callable[[_Measured], Timing]) -> Row:
+        name = f"whole server, 10 headers, {figure}, {what}"
+        return Row(name, "ms", of(on), of(off)) if most is None else at_most(most, name, "ms", of(on), of(off))
+
+    yield row(p50, "p50 of the latency", lambda m: Timing.of([statistics.median(block) for block in m.latencies]))
+    yield row(p99, "p99 of the latency", _Measured.p99)
+    yield row(None, "processor time of a request", lambda m: Timing.of(m.processor_times))
+    yield Row(f"whole server, {_CALLERS} callers, {what}", "requests/s", Timing.of(on.rates), Timing.of(off.rates))
+
+
+def _started(cleanup: ExitStack, directory: Path, upstream: Upstream, name: str) -> _Measured:
+    folder = directory / name
+    folder.mkdir()
+    provider = inference_provider("vllm", upstream.base_url, api_token="the-key", **_SETTINGS[name])  # noqa: S106 - made up
+    config = run_config([provider], folder, free_port())
+    environment = {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(free_port())}
+    server = cleanup.enter_context(OgxServer(config, folder, environment=environment))
+    return _Measured(config["server"]["port"], server.pid)
+
+
+def _processor_time(process: int) -> float:
+    """Return how long the threads of a process have run on a processor, in milliseconds."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
 
 
 def _block(port: int, requests: int = _REQUESTS) -> list[float]:
@@ -95,13 +129,3 @@ def _block(port: int, requests: int = _REQUESTS) -> list[float]:
         assert response.status == 200, response.status  # noqa: S101
     connection.close()
     return taken
-
-
-def _processor_time(process: int) -> float:
-    """Return how long the threads of a process have run on a processor, in milliseconds."""
-    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
-
-
-def _p99(blocks: list[list[float]]) -> float:
-    return statistics.quantiles([latency for block in blocks for latency in block], n=100)[98]
