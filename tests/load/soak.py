@@ -271,5 +271,5 @@ def _errors(log: str) -> Counter[str]:
 
 _REFUSALS = {BlockedHeadersError.__name__, MalformedHeadersError.__name__}
 HOSTS_OWN_ERRORS = {"ogx.core.routers.inference"}
-"""Loggers of the host that complain now and then whoever calls: it keeps completions in a sqlite file, without a queue
-for that, and finds one or two of a hundred times that its "database is locked"."""
+"""Loggers of the host that complain whoever calls: it keeps completions in a sqlite file, without a queue for that, and
+finds its "database is locked": once or twice in a hundred at first, after some thousand requests nearly always."""
