@@ -50,8 +50,8 @@ def test_from_a_counter_to_its_trace(tmp_path: Path) -> None:
             def exemplars() -> list[dict[str, dict[str, str]]]:
                 try:
                     query = {"query": "extra_headers_decisions_total", "start": "0", "end": "9999999999"}
-                    answer = prometheus.get("/api/v1/query_exemplars", params=query).json()
-                except httpx.HTTPError:
+                    answer = prometheus.get("/api/v1/query_exemplars", params=query).raise_for_status().json()
+                except httpx.HTTPError:  # it starts, and answers 503 for a moment
                     return []
                 return [exemplar for series in answer.get("data", []) for exemplar in series["exemplars"]]
 
