@@ -74,7 +74,7 @@ class Matcher:
         self._by_name: dict[str, _NameVerdict] = {}
         self._by_names: dict[tuple[object, ...], NamesVerdict] = {}
         self._in_requests = 0
-        """Names in the keys of it; several threads at once may count some twice, and so keep fewer."""
+        """Names in the keys of it, but for a few that several threads may have added at the same time."""
 
     @property
     def sizes(self) -> tuple[int, int]:
