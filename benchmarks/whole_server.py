@@ -111,9 +111,9 @@ def _started(cleanup: ExitStack, directory: Path, upstream: Upstream, name: str)
 
 
 def _processor_time(process: int) -> float:
-    """Return how long the threads of a process have run on a processor, in milliseconds."""
-    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
+    """Return how long the threads of a process have run on a processor, also those that ended, in milliseconds."""
+    clock = (~process << 3) | 2  # what clock_getcpuclockid(3) makes of a process id; Python has no name for it
+    return 1000 * time.clock_gettime(clock)
 
 
 def _block(port: int, requests: int = _REQUESTS) -> list[float]:
