@@ -8,8 +8,17 @@ from tests.dashboards.stack import Exporter
 
 type Setting = dict[str, object]
 
-_VLLM: Setting = {"allow": ["x-maas-*", "x-request-id"], "block": ["x-maas-internal"]}
-_AZURE: Setting = {"on_malformed": "drop", "block": ["x-internal-*"]}
+_VLLM: Setting = {
+    "allow": ["x-maas-*", "x-request-id"],
+    "block": ["x-maas-internal"],
+    "shadow": {"allow": ["x-maas-*"], "on_blocked": "reject"},
+}
+_AZURE: Setting = {
+    "on_malformed": "drop",
+    "block": ["x-internal-*"],
+    "set": {"x-user": "${user.id}", "x-team": "${user.attributes.teams[0]}"},
+    "on_missing": "omit",
+}
 _OPENAI: Setting = {"on_blocked": "reject"}
 
 REPLICAS: tuple[dict[str, Setting], ...] = (
