@@ -124,7 +124,7 @@ class _Call:
             judgement = self._judge.decide(self._headers, names, base_url)
             if (error := judgement.rejection(self._provider)) is not None:
                 raise error
-            yield {} if judgement.added is None else judgement.added.callers
+            yield {} if (added := judgement.added) is None else added.callers
 
     def raise_for_rejection(self, names: Collection[str], base_url: str) -> None:
         """Raise, and record, where the policy rejects the headers whatever the call itself will carry."""
