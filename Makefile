@@ -5,8 +5,6 @@ OTHER_VENVS := .venv-llama-stack .venv-oldest-ogx .venv-oldest-llama-stack
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 STAMP := $(VENV)/.installed
-SOURCES := $(shell find forwarding telemetry dashboards -type f -not -path '*/node_modules/*' \
-	\( -name '*.py' -o -name '*.yaml' -o -name '*.json' \) 2>/dev/null)
 
 .PHONY: help install demo test test-ogx test-llama-stack test-oldest check format docs lock clean dashboards tools pictures \
 	fuzz soak bench
@@ -91,8 +89,7 @@ $(1)/.locked: $(2) $(1)/.created
 	@$(UV) pip sync --quiet --compile-bytecode --python $(1)/bin/python --require-hashes $(2)
 	@touch $$@
 
-# Strict editable mode links single files, so a new file needs a new install.
-$(1)/.installed: $(1)/.locked pyproject.toml $(SOURCES)
+$(1)/.installed: $(1)/.locked pyproject.toml
 	@$(UV) pip install --quiet --python $(1)/bin/python --no-deps --editable .
 	@touch $$@
 endef
