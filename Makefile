@@ -1,10 +1,7 @@
 # Every target works as the first command after `git clone`: it installs what it needs, and is quick when it is there.
 VENV := .venv
-# Beside it, each from a lock of its own: llama-stack as the host, and each host with the oldest versions of everything.
-OTHER_VENVS := .venv-llama-stack .venv-oldest-ogx .venv-oldest-llama-stack
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
-STAMP := $(VENV)/.installed
 
 .PHONY: help install demo test test-ogx test-llama-stack test-oldest check format docs lock clean dashboards tools pictures \
 	fuzz soak bench
@@ -12,7 +9,7 @@ STAMP := $(VENV)/.installed
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-install: $(STAMP) ## create .venv with everything pinned in requirements-dev.lock
+install: $(VENV)/.installed ## create .venv with everything pinned in locks/dev.lock
 
 demo: install ## run the story: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
@@ -40,10 +37,11 @@ test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## 
 	@echo "== the oldest versions, with OGX and openai 3"
 	@.venv-oldest-ogx/bin/pytest $(TESTS_OF_OLDEST) $(ARGS)
 
-check: install ## lint, format and types
-	@echo "== ruff, mypy"
+check: install ## lint, format, imports and types
+	@echo "== ruff, lint-imports, mypy"
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/mypy -p extra_headers.forwarding -p extra_headers.telemetry -p extra_headers.dashboards
 	@$(VENV)/bin/mypy tests examples benchmarks
 
@@ -62,39 +60,35 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-
 	pyproject.toml
 
 lock: | $(UV) ## pin the environments anew (ARGS=--upgrade: with the newest versions of today)
-	$(LOCK) --group dev --extra ogx --output-file requirements-dev.lock $(ARGS)
+	$(LOCK) --group dev --extra ogx --output-file locks/dev.lock $(ARGS)
 	$(LOCK) --group test --group providers-llama-stack --extra llama-stack \
-		--output-file requirements-llama-stack.lock $(ARGS)
-	$(LOCK) --group test --extra ogx --resolution lowest-direct --output-file requirements-oldest-ogx.lock $(ARGS)
+		--output-file locks/llama-stack.lock $(ARGS)
+	$(LOCK) --group test --extra ogx --resolution lowest-direct --output-file locks/oldest-ogx.lock $(ARGS)
 	$(LOCK) --group test --extra llama-stack --resolution lowest-direct \
-		--output-file requirements-oldest-llama-stack.lock $(ARGS)
+		--output-file locks/oldest-llama-stack.lock $(ARGS)
 
 clean: ## remove everything that was built or installed
-	rm -rf $(VENV) $(OTHER_VENVS) .venv-litellm .tools build dist *.egg-info
+	rm -rf .venv .venv-* .tools build dist *.egg-info
 
 .tools/bin/uv:
 	@echo "== installing uv into .tools"
 	@python3 -m venv .tools
 	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
-# $(1): an environment, $(2): its lock
-define environment
-$(1)/.created: .python-version | $(UV)
-	@echo "== creating $(1) with Python $$$$(cat .python-version)"
-	@$(UV) venv --quiet --allow-existing --python "$$$$(cat .python-version)" $(1)
-	@touch $$@
-
-$(1)/.locked: $(2) $(1)/.created
-	@echo "== installing $(2) (a minute the first time)"
-	@$(UV) pip sync --quiet --compile-bytecode --python $(1)/bin/python --require-hashes $(2)
-	@touch $$@
-
-$(1)/.installed: $(1)/.locked pyproject.toml
-	@$(UV) pip install --quiet --python $(1)/bin/python --no-deps --editable .
-	@touch $$@
+# Every environment is made the same way: .venv from locks/dev.lock, .venv-NAME from locks/NAME.lock.
+define INSTALL
+@echo "== installing $< into $(@D) (a minute the first time)"
+@$(UV) venv --quiet --allow-existing --python "$$(cat .python-version)" $(@D)
+@$(UV) pip sync --quiet --compile-bytecode --python $(@D)/bin/python --require-hashes $<
+@$(UV) pip install --quiet --python $(@D)/bin/python --no-deps --editable .
+@touch $@
 endef
-$(eval $(call environment,$(VENV),requirements-dev.lock))
-$(foreach venv,$(OTHER_VENVS),$(eval $(call environment,$(venv),$(venv:.venv-%=requirements-%.lock))))
+
+.venv/.installed: locks/dev.lock pyproject.toml .python-version | $(UV)
+	$(INSTALL)
+
+.venv-%/.installed: locks/%.lock pyproject.toml .python-version | $(UV)
+	$(INSTALL)
 
 tools: ## install Prometheus, Alertmanager and libfaketime for the tests (apt, as root on Debian; else says what to do)
 	@tests/dashboards/install-tools.sh
@@ -114,12 +108,3 @@ soak: install ## 20,000 requests, half of them hostile or cancelled, with the ad
 
 bench: install .venv-litellm/.installed ## what it costs, side by side with OGX and LiteLLM (five minutes)
 	@$(PYTHON) -m benchmarks $(ARGS)
-
-# An environment of its own: nothing of LiteLLM gets into the project's.
-.venv-litellm/.installed: benchmarks/litellm.lock $(STAMP)
-	@echo "== installing LiteLLM into .venv-litellm, to compare with"
-	@$(UV) venv --quiet --allow-existing --python $$(cat .python-version) .venv-litellm
-	@$(UV) pip install --quiet --python .venv-litellm/bin/python --only-binary :all: --require-hashes \
-		--requirements benchmarks/litellm.lock
-	@$(UV) pip install --quiet --python .venv-litellm/bin/python --no-deps --editable .
-	@touch $@

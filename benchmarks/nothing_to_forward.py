@@ -9,7 +9,7 @@ import ogx.core.distribution  # noqa: F401 - what the add-on knows its host by
 from ogx.core.request_headers import PROVIDER_DATA_VAR
 
 from benchmarks.sidebyside import Row, at_most_more, measure
-from extra_headers.forwarding.host import current_host
+from extra_headers.forwarding.ogx.host import current_host
 
 _VLLM = "ogx.providers.remote.inference.vllm"
 REQUESTS: dict[str, dict[str, str] | None] = {
@@ -32,7 +32,7 @@ def rows() -> Iterator[Row]:
 
 def clients() -> dict[str, Callable[[], object]]:
     """Return what asks a provider for its client, with the add-on and without."""
-    adapter = import_module("extra_headers.forwarding.adapter")
+    adapter = import_module("extra_headers.forwarding.ogx.specs")
     settings = {"base_url": "http://127.0.0.1:8000/v1", "api_token": "the-key"}
     on: Any = asyncio.run(adapter.get_adapter_impl(adapter.Config_vllm(**settings, extra_headers=True), {}))
     off: Any = asyncio.run(import_module(_VLLM).get_adapter_impl(adapter.Config_vllm(**settings), {}))

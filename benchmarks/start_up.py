@@ -22,8 +22,8 @@ def used():
 host = used()
 import extra_headers.forwarding.provider
 extra_headers.forwarding.provider.get_provider_spec()
-import extra_headers.forwarding.adapter
-extra_headers.forwarding.adapter.Config_vllm
+import extra_headers.forwarding.ogx.specs
+extra_headers.forwarding.ogx.specs.Config_vllm
 added = used()
 print(json.dumps([host, [a - h for a, h in zip(added, host)]]))
 """

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sidebyside import Row, Timing, at_most
-from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, run_config
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.processes import OgxServer, free_port, inference_provider, run_config
+from extra_headers.forwarding.testing.recording_provider import Upstream
 
 _ROUNDS = 60
 _REQUESTS = 25

@@ -2,16 +2,17 @@
 
 from typing import Final
 
-from extra_headers.dashboards import alerts
-from extra_headers.dashboards.promql import JOB
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
+
+from . import alerts
+from .promql import JOB
 
 DEFAULT_RECEIVER_URL: Final = "http://127.0.0.1:9095"
 """Where the example's webhooks go until they are replaced: each receiver has a path of its own."""
 
 PAGER, SECURITY, CALLERS, OPERATIONS = "pager", "security-team", "api-support", "platform-team"
 
-_SAME_PROVIDER = [JOB, names.LABEL_PROVIDER]
+_SAME_PROVIDER = [JOB, contract.LABEL_PROVIDER]
 
 
 def alertmanager_config(

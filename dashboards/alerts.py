@@ -5,11 +5,12 @@ Annotations hold label values only, never a measured value: a text that changes 
 
 from dataclasses import dataclass
 
-from extra_headers.dashboards.promql import ATTEMPTS, JOB, decision, outcome
-from extra_headers.dashboards.recording import Rule, grown, usual
-from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS, Tuning, duration
-from extra_headers.forwarding.decisions import DecisionKind, Outcome
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
+from extra_headers.telemetry import contract
+
+from .promql import ATTEMPTS, JOB, decision, outcome
+from .recording import Rule, grown, usual
+from .tuning import DEFAULT_RUNBOOKS, Tuning, duration
 
 BLOCKED_SPIKE = "ExtraHeadersBlockedSpike"
 CREDENTIAL_OVERRIDE_ATTEMPT = "ExtraHeadersCredentialOverrideAttempt"
@@ -21,8 +22,8 @@ TELEMETRY_ABSENT = "ExtraHeadersTelemetryAbsent"
 CRITICAL, WARNING = "critical", "warning"
 SECURITY, CALLERS, OPERATIONS = "security", "callers", "operations"
 
-_PROVIDER = f"{JOB}, {names.LABEL_PROVIDER}"
-_ON_PROVIDER = f"provider {{{{ $labels.{names.LABEL_PROVIDER} }}}} of job {{{{ $labels.{JOB} }}}}"
+_PROVIDER = f"{JOB}, {contract.LABEL_PROVIDER}"
+_ON_PROVIDER = f"provider {{{{ $labels.{contract.LABEL_PROVIDER} }}}} of job {{{{ $labels.{JOB} }}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +69,15 @@ def alerts(tuning: Tuning) -> tuple[Alert, ...]:
     return (
         Alert(
             name=CREDENTIAL_OVERRIDE_ATTEMPT,
-            expr=f"sum by ({_PROVIDER}, {names.LABEL_REASON}) (increase({_counter(ATTEMPTS)}[{window}])) > 0",
+            expr=f"sum by ({_PROVIDER}, {contract.LABEL_REASON}) (increase({_counter(ATTEMPTS)}[{window}])) > 0",
             hold=0,
             keep=tuning.keep,
             severity=WARNING,
             category=SECURITY,
             summary="A caller tried to replace a credential or another header that the server sends itself.",
             description=(
-                f"On {_ON_PROVIDER}, headers were blocked with reason {{{{ $labels.{names.LABEL_REASON} }}}}. None was "
-                "forwarded. Find the caller in the audit log or in the traces."
+                f"On {_ON_PROVIDER}, headers were blocked with reason {{{{ $labels.{contract.LABEL_REASON} }}}}. None "
+                "was forwarded. Find the caller in the audit log or in the traces."
             ),
         ),
         _spike(
@@ -111,7 +112,8 @@ def alerts(tuning: Tuning) -> tuple[Alert, ...]:
         Alert(
             name=POLICY_DRIFT,
             expr=(
-                f"count by ({_PROVIDER}) (\n  count by ({_PROVIDER}, {names.LABEL_POLICY}) ({names.POLICY_INFO})\n) > 1"
+                f"count by ({_PROVIDER}) (\n"
+                f"  count by ({_PROVIDER}, {contract.LABEL_POLICY}) ({contract.POLICY_INFO})\n) > 1"
             ),
             hold=tuning.drift_hold,
             keep=tuning.keep,
@@ -132,21 +134,19 @@ def alerts(tuning: Tuning) -> tuple[Alert, ...]:
             category=OPERATIONS,
             summary="No instance reports extra-headers metrics.",
             description=(
-                f"{{{{ if $labels.{JOB} }}}}Job {{{{ $labels.{JOB} }}}} used to report {names.POLICY_INFO} and no "
-                f"longer does.{{{{ else }}}}Nothing that Prometheus scrapes reports {names.POLICY_INFO}.{{{{ end }}}} "
-                "Decisions are still made, but nobody sees them, and the other alerts cannot fire."
+                f"{{{{ if $labels.{JOB} }}}}Job {{{{ $labels.{JOB} }}}} used to report {contract.POLICY_INFO} and no "
+                f"longer does.{{{{ else }}}}Nothing that Prometheus scrapes reports {contract.POLICY_INFO}.{{{{ end "
+                "}}}} Decisions are still made, but nobody sees them, and the other alerts cannot fire."
             ),
         ),
     )
 
 
 def _counter(matchers: str) -> str:
-    return f"{names.DECISIONS_TOTAL}{{{matchers}}}"
+    return f"{contract.DECISIONS_TOTAL}{{{matchers}}}"
 
 
-def _spike(  # noqa: PLR0913, PLR0917 - a row of a table
-    tuning: Tuning, name: str, kind: DecisionKind, category: str, summary: str, advice: str
-) -> Alert:
+def _spike(tuning: Tuning, name: str, kind: DecisionKind, category: str, summary: str, advice: str) -> Alert:  # noqa: PLR0913, PLR0917 - a row of a table
     """Return the alert on many more decisions of one kind than usual; where nothing is usual yet, on the floor."""
     now = f"{grown(tuning)}{{{decision(kind)}}}"
     return Alert(
@@ -168,8 +168,8 @@ def _spike(  # noqa: PLR0913, PLR0917 - a row of a table
 
 def _rejecting(tuning: Tuning) -> str:
     window = duration(tuning.window)
-    rejected = f"{names.REQUESTS_TOTAL}{{{outcome(Outcome.REJECTED)}}}"
-    everything = f"sum by ({_PROVIDER}) (increase({names.REQUESTS_TOTAL}[{window}]))"
+    rejected = f"{contract.REQUESTS_TOTAL}{{{outcome(Outcome.REJECTED)}}}"
+    everything = f"sum by ({_PROVIDER}) (increase({contract.REQUESTS_TOTAL}[{window}]))"
     return (
         f"sum by ({_PROVIDER}) (increase({rejected}[{window}]))\n"
         f"  / ({everything} > {tuning.rejected_volume})\n"
@@ -179,7 +179,7 @@ def _rejecting(tuning: Tuning) -> str:
 
 def _absent(tuning: Tuning) -> str:
     """Return the condition: a job went silent, or none ever reported (then the alert has no job)."""
-    info = names.POLICY_INFO
+    info = contract.POLICY_INFO
     before = f"present_over_time({info}[{duration(tuning.remember)}])"
     return (
         f"(group by ({JOB}) ({before}) unless on ({JOB}) group by ({JOB}) ({info}))\n"

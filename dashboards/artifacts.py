@@ -11,10 +11,10 @@ from typing import Final
 
 import yaml
 
-from extra_headers.dashboards import alertmanager, kubernetes, provisioning
-from extra_headers.dashboards.formats import Format
-from extra_headers.dashboards.rules import rule_groups
-from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS
+from . import alertmanager, kubernetes, provisioning
+from .formats import Format
+from .rules import rule_groups
+from .tuning import DEFAULT_RUNBOOKS
 
 DASHBOARDS: Final = ("extra-headers-overview.json", "extra-headers-provider.json")
 

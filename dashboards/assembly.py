@@ -7,8 +7,8 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from extra_headers.dashboards.panels import Panel
-from extra_headers.dashboards.variables import annotations, variables
+from .panels import Panel
+from .variables import annotations, variables
 
 type Rows = Mapping[str, Sequence[Panel]]
 """Panels by the title of their row, which is the question they answer."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from extra_headers.dashboards.alertmanager import DEFAULT_RECEIVER_URL
-from extra_headers.dashboards.formats import Format
-from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS
+from .alertmanager import DEFAULT_RECEIVER_URL
+from .formats import Format
+from .tuning import DEFAULT_RUNBOOKS
 
 
 @click.group()
@@ -48,15 +48,9 @@ def dashboards() -> None:
     help="Base URL of the webhooks in the Alertmanager example.",
 )
 @click.pass_context
-def export(  # noqa: PLR0913 - the command's options
-    context: click.Context, *, wanted: str, folder: Path, force: bool, runbooks: str, receiver_url: str
-) -> None:
+def export(context: click.Context, *, wanted: str, folder: Path, force: bool, runbooks: str, receiver_url: str) -> None:  # noqa: PLR0913 - the command's options
     """Write dashboards, rules and manifests to a folder."""
-    from extra_headers.dashboards.artifacts import (  # noqa: PLC0415 - too slow for `--help`
-        Options,
-        build,
-        committed_dashboards,
-    )
+    from .artifacts import Options, build, committed_dashboards  # noqa: PLC0415 - too slow for `--help`
 
     options = Options(runbooks=runbooks, receiver_url=receiver_url)
     content = build(Format(wanted), committed_dashboards(), options)

@@ -6,7 +6,7 @@ The names are Grafana's, so that they follow its theme.
 from collections.abc import Mapping
 from typing import Final
 
-from extra_headers.forwarding.decisions import DecisionKind, Outcome, Reason
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome, Reason
 
 DECISIONS: Final[Mapping[str, str]] = {
     DecisionKind.FORWARDED.value: "green",

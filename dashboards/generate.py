@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from extra_headers.dashboards.artifacts import DASHBOARDS, build
-from extra_headers.dashboards.formats import Format
-from extra_headers.dashboards.overview import overview
-from extra_headers.dashboards.provider_detail import provider_detail
+from .artifacts import DASHBOARDS, build
+from .formats import Format
+from .overview import overview
+from .provider_detail import provider_detail
 
 GENERATED = Path(__file__).resolve().parent / "generated"
 

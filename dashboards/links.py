@@ -5,8 +5,9 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
-from extra_headers.dashboards.promql import INSTANCE, JOB
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
+
+from .promql import INSTANCE, JOB
 
 OVERVIEW_UID: Final = "extra-headers-overview"
 PROVIDER_UID: Final = "extra-headers-provider"
@@ -17,7 +18,7 @@ _KEPT = f"${{__url_time_range}}&${{datasource:queryparam}}&${{{JOB}:queryparam}}
 
 def provider_detail_link() -> builders.DashboardLink:
     """Return the link from a series to the detail of its provider."""
-    provider = f"var-{names.LABEL_PROVIDER}=${{__field.labels.{names.LABEL_PROVIDER}}}"
+    provider = f"var-{contract.LABEL_PROVIDER}=${{__field.labels.{contract.LABEL_PROVIDER}}}"
     return builders.DashboardLink("Provider detail").url(f"/d/{PROVIDER_UID}?{provider}&{_KEPT}")
 
 

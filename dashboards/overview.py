@@ -2,27 +2,19 @@
 
 from typing import Final
 
-from extra_headers.dashboards import colours, shared
-from extra_headers.dashboards.assembly import assemble
-from extra_headers.dashboards.links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
-from extra_headers.dashboards.panels import About, Column, Panel, Query, graph, grid, number
-from extra_headers.dashboards.promql import (
-    ATTEMPTS,
-    BLOCKED,
-    JOB,
-    NOT_FORWARDED,
-    chosen,
-    in_range,
-    outcome,
-    per_minute,
-)
-from extra_headers.forwarding.decisions import DecisionKind, Outcome
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
+from extra_headers.telemetry import contract
+
+from . import colours, shared
+from .assembly import assemble
+from .links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
+from .panels import About, Column, Panel, Query, graph, grid, number
+from .promql import ATTEMPTS, BLOCKED, JOB, NOT_FORWARDED, chosen, in_range, outcome, per_minute
 
 TITLE: Final = "Extra headers: overview"
 
-_PROVIDER = names.LABEL_PROVIDER
-_DECISIONS = names.DECISIONS_TOTAL
+_PROVIDER = contract.LABEL_PROVIDER
+_DECISIONS = contract.DECISIONS_TOTAL
 
 
 def overview() -> str:
@@ -76,25 +68,25 @@ def _rejected() -> Panel:
             title="Requests rejected",
             description=(
                 f"Requests with extra headers in the time range that were answered with 400 or 403 "
-                f"({names.REQUESTS_TOTAL}, outcome rejected). If callers complain, see the share by outcome below."
+                f"({contract.REQUESTS_TOTAL}, outcome rejected). If callers complain, see the share by outcome below."
             ),
             unit="locale",
             empty="No metrics in this range: is the server scraped?",
             width=4,
             height=7,
         ),
-        Query(expr=in_range(names.REQUESTS_TOTAL, outcome(Outcome.REJECTED))),
+        Query(expr=in_range(contract.REQUESTS_TOTAL, outcome(Outcome.REJECTED))),
     )
 
 
 def _drifting() -> Panel:
-    policies = f"count by ({JOB}, {_PROVIDER}, {names.LABEL_POLICY}) ({chosen(names.POLICY_INFO)})"
+    policies = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({chosen(contract.POLICY_INFO)})"
     return number(
         About(
             title="Providers with policy drift",
             description=(
-                f"Providers whose instances report more than one policy ({names.POLICY_INFO}). Above zero for longer "
-                "than a rolling update: compare the run configs of the instances in the policy table."
+                f"Providers whose instances report more than one policy ({contract.POLICY_INFO}). Above zero for "
+                "longer than a rolling update: compare the run configs of the instances in the policy table."
             ),
             unit="locale",
             empty="No metrics in this range: is the server scraped?",
@@ -144,7 +136,7 @@ def _blocked_by_provider() -> Panel:
 
 
 def _provider_by_reason() -> Panel:
-    reason = names.LABEL_REASON
+    reason = contract.LABEL_REASON
     return grid(
         About(
             title="Reasons by provider",

@@ -14,8 +14,8 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from extra_headers.dashboards.links import provider_detail_link
-from extra_headers.dashboards.variables import DATA_SOURCE
+from .links import provider_detail_link
+from .variables import DATA_SOURCE
 
 type Panel = timeseries.Panel | stat.Panel | table.Panel
 

@@ -5,8 +5,8 @@ Strings only. Every selector carries the dashboard's variables, so that each pan
 
 from typing import Final
 
-from extra_headers.forwarding.decisions import DecisionKind, Outcome, Reason
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome, Reason
+from extra_headers.telemetry import contract
 
 JOB: Final = "job"
 INSTANCE: Final = "instance"
@@ -15,11 +15,11 @@ INSTANCE: Final = "instance"
 ATTEMPT_REASONS: Final = (Reason.CREDENTIAL, Reason.OVERRIDE)
 """Reasons of a blocked header that would have replaced what the server itself sends."""
 
-EVALUATION_BUCKET: Final = f"{names.EVALUATION_SECONDS}_bucket"
-EVALUATION_SUM: Final = f"{names.EVALUATION_SECONDS}_sum"
-EVALUATION_COUNT: Final = f"{names.EVALUATION_SECONDS}_count"
+EVALUATION_BUCKET: Final = f"{contract.EVALUATION_SECONDS}_bucket"
+EVALUATION_SUM: Final = f"{contract.EVALUATION_SECONDS}_sum"
+EVALUATION_COUNT: Final = f"{contract.EVALUATION_SECONDS}_count"
 
-_CHOSEN: Final = tuple(f'{label}=~"${label}"' for label in (JOB, INSTANCE, names.LABEL_PROVIDER))
+_CHOSEN: Final = tuple(f'{label}=~"${label}"' for label in (JOB, INSTANCE, contract.LABEL_PROVIDER))
 
 
 def one_of(*values: str) -> str:
@@ -29,18 +29,18 @@ def one_of(*values: str) -> str:
 
 def decision(kind: DecisionKind) -> str:
     """Return the matcher of one kind of decision."""
-    return f'{names.LABEL_DECISION}="{kind.value}"'
+    return f'{contract.LABEL_DECISION}="{kind.value}"'
 
 
 def outcome(value: Outcome) -> str:
     """Return the matcher of one outcome."""
-    return f'{names.LABEL_OUTCOME}="{value.value}"'
+    return f'{contract.LABEL_OUTCOME}="{value.value}"'
 
 
 BLOCKED: Final = decision(DecisionKind.BLOCKED)
 MALFORMED: Final = decision(DecisionKind.MALFORMED)
-NOT_FORWARDED: Final = f'{names.LABEL_DECISION}!="{DecisionKind.FORWARDED.value}"'
-ATTEMPTS: Final = f'{BLOCKED}, {names.LABEL_REASON}=~"{one_of(*ATTEMPT_REASONS)}"'
+NOT_FORWARDED: Final = f'{contract.LABEL_DECISION}!="{DecisionKind.FORWARDED.value}"'
+ATTEMPTS: Final = f'{BLOCKED}, {contract.LABEL_REASON}=~"{one_of(*ATTEMPT_REASONS)}"'
 
 
 def chosen(metric: str, *matchers: str) -> str:

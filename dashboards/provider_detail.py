@@ -2,22 +2,15 @@
 
 from typing import Final
 
-from extra_headers.dashboards import colours, shadow, shared
-from extra_headers.dashboards.assembly import assemble
-from extra_headers.dashboards.links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
-from extra_headers.dashboards.panels import About, Panel, Query, graph, number
-from extra_headers.dashboards.promql import (
-    ATTEMPTS,
-    BLOCKED,
-    INSTANCE,
-    MALFORMED,
-    in_range,
-    outcome,
-    per_minute,
-)
-from extra_headers.dashboards.recording import BLOCKED_NAMES_FROM_ZERO
-from extra_headers.forwarding.decisions import DecisionKind, Outcome
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
+from extra_headers.telemetry import contract
+
+from . import colours, shadow, shared
+from .assembly import assemble
+from .links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
+from .panels import About, Panel, Query, graph, number
+from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, in_range, outcome, per_minute
+from .recording import BLOCKED_NAMES_FROM_ZERO
 
 TITLE: Final = "Extra headers: provider detail"
 
@@ -68,13 +61,13 @@ def _number(title: str, matchers: str, *, alarming: bool = False) -> Panel:
     return number(
         About(
             title=title,
-            description=f"Headers in the time range ({names.DECISIONS_TOTAL}, {matchers}). {advice}",
+            description=f"Headers in the time range ({contract.DECISIONS_TOTAL}, {matchers}). {advice}",
             unit="locale",
             empty=_NO_METRICS,
             width=5 if alarming else 4,
             height=4,
         ),
-        Query(expr=in_range(names.DECISIONS_TOTAL, matchers)),
+        Query(expr=in_range(contract.DECISIONS_TOTAL, matchers)),
         alarming_from=0.5 if alarming else None,
     )
 
@@ -85,7 +78,7 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
         About(
             title=title,
             description=(
-                f"Requests in the time range ({', '.join((names.REQUESTS_TOTAL, *matchers))}); those without extra "
+                f"Requests in the time range ({', '.join((contract.REQUESTS_TOTAL, *matchers))}); those without extra "
                 "headers are not counted. Compare with the share by outcome before you change the policy."
             ),
             unit="locale",
@@ -93,18 +86,19 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
             width=6 if result is None else 5,
             height=4,
         ),
-        Query(expr=in_range(names.REQUESTS_TOTAL, *matchers)),
+        Query(expr=in_range(contract.REQUESTS_TOTAL, *matchers)),
     )
 
 
 def _blocked_names() -> Panel:
-    header = names.LABEL_HEADER
+    header = contract.LABEL_HEADER
     return graph(
         About(
             title="Blocked headers by name",
             description=(
-                f"Blocked headers a minute by the policy's entry that blocked them ({names.BLOCKED_NAMES_TOTAL}, with "
-                f"a zero before a series' first event). {names.OTHER_HEADER} is a name that no entry holds. A name "
+                f"Blocked headers a minute by the policy's entry that blocked them ({contract.BLOCKED_NAMES_TOTAL}, "
+                "with "
+                f"a zero before a series' first event). {contract.OTHER_HEADER} is a name that no entry holds. A name "
                 "that callers need: unblock it, or rename it in the client."
             ),
             unit="cpm",
@@ -114,7 +108,7 @@ def _blocked_names() -> Panel:
         Query(
             expr=(
                 f"{per_minute(BLOCKED_NAMES_FROM_ZERO, by=(header,))}\n"
-                f"or\n{per_minute(names.BLOCKED_NAMES_TOTAL, by=(header,))}"
+                f"or\n{per_minute(contract.BLOCKED_NAMES_TOTAL, by=(header,))}"
             ),
             legend=f"{{{{{header}}}}}",
         ),
@@ -127,41 +121,43 @@ def _blocked_by_instance() -> Panel:
         About(
             title="Blocked headers by instance",
             description=(
-                f"Blocked headers a minute by replica ({names.DECISIONS_TOTAL}). Uneven lines: another policy on one "
-                "replica, or a caller that is pinned to it."
+                f"Blocked headers a minute by replica ({contract.DECISIONS_TOTAL}). Uneven lines: another policy on "
+                "one replica, or a caller that is pinned to it."
             ),
             unit="cpm",
             empty=_NO_METRICS,
         ),
-        Query(expr=per_minute(names.DECISIONS_TOTAL, BLOCKED, by=(INSTANCE,)), legend=f"{{{{{INSTANCE}}}}}"),
+        Query(expr=per_minute(contract.DECISIONS_TOTAL, BLOCKED, by=(INSTANCE,)), legend=f"{{{{{INSTANCE}}}}}"),
     )
 
 
 def _outcomes() -> Panel:
-    result = names.LABEL_OUTCOME
+    result = contract.LABEL_OUTCOME
     return graph(
         About(
             title="Requests by outcome",
             description=(
-                f"Requests a minute with extra headers ({names.REQUESTS_TOTAL}): clean go on whole, filtered without "
+                f"Requests a minute with extra headers ({contract.REQUESTS_TOTAL}): clean go on whole, filtered "
+                "without "
                 "what was stopped, rejected not at all. Rejected ones rise with a new client: ask its owner first."
             ),
             unit="cpm",
             empty=_NO_METRICS,
         ),
-        Query(expr=per_minute(names.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
+        Query(expr=per_minute(contract.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
         stacked=True,
         colours=colours.OUTCOMES,
     )
 
 
 def _server_set() -> Panel:
-    header, result = names.LABEL_HEADER, names.LABEL_RESULT
+    header, result = contract.LABEL_HEADER, contract.LABEL_RESULT
     return graph(
         About(
             title="Headers that the server sets",
             description=(
-                f"Headers a minute that the policy sets from the authenticated caller ({names.SERVER_SET_TOTAL}), by "
+                f"Headers a minute that the policy sets from the authenticated caller ({contract.SERVER_SET_TOTAL}), "
+                "by "
                 "what becomes of them. Rejected or omitted: callers without such a value; see whom in the audit log or "
                 "by a trace, and what the server's auth provider says of them."
             ),
@@ -170,6 +166,6 @@ def _server_set() -> Panel:
             width=24,
         ),
         Query(
-            expr=per_minute(names.SERVER_SET_TOTAL, by=(header, result)), legend=f"{{{{{header}}}}} {{{{{result}}}}}"
+            expr=per_minute(contract.SERVER_SET_TOTAL, by=(header, result)), legend=f"{{{{{header}}}}} {{{{{result}}}}}"
         ),
     )

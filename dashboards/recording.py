@@ -3,15 +3,16 @@
 Named `level:metric:operation`, as the Prometheus documentation recommends.
 """
 
-from extra_headers.dashboards.promql import INSTANCE, JOB
-from extra_headers.dashboards.tuning import Tuning, duration
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
+
+from .promql import INSTANCE, JOB
+from .tuning import Tuning, duration
 
 type Rule = dict[str, object]
 
 BLOCKED_NAMES_FROM_ZERO = (
-    f"{JOB}_{INSTANCE}_{names.LABEL_PROVIDER}_{names.LABEL_REASON}_{names.LABEL_HEADER}:"
-    f"{names.BLOCKED_NAMES_TOTAL.removesuffix('_total')}:from_zero"
+    f"{JOB}_{INSTANCE}_{contract.LABEL_PROVIDER}_{contract.LABEL_REASON}_{contract.LABEL_HEADER}:"
+    f"{contract.BLOCKED_NAMES_TOTAL.removesuffix('_total')}:from_zero"
 )
 """The counter of blocked names, with a zero before the first event of a series.
 
@@ -19,14 +20,14 @@ A name's series begins with its first event, which `increase()` cannot see; the 
 missing from the panel that answers "which header was it".
 """
 
-RECORDED = {BLOCKED_NAMES_FROM_ZERO: names.LABELS[names.BLOCKED_NAMES_TOTAL]}
+RECORDED = {BLOCKED_NAMES_FROM_ZERO: contract.LABELS[contract.BLOCKED_NAMES_TOTAL]}
 """Recorded series that panels query, with their labels beside job and instance."""
 
 
 def grown(tuning: Tuning) -> str:
     """Return the name of the series that counts decisions in a window, by job, provider and decision."""
-    metric = names.DECISIONS_TOTAL.removesuffix("_total")
-    return f"{JOB}_{names.LABEL_PROVIDER}_{names.LABEL_DECISION}:{metric}:increase{duration(tuning.window)}"
+    metric = contract.DECISIONS_TOTAL.removesuffix("_total")
+    return f"{JOB}_{contract.LABEL_PROVIDER}_{contract.LABEL_DECISION}:{metric}:increase{duration(tuning.window)}"
 
 
 def usual(tuning: Tuning) -> str:
@@ -36,13 +37,13 @@ def usual(tuning: Tuning) -> str:
 
 def recording_rules(tuning: Tuning) -> list[Rule]:
     """Return the recording rules."""
-    counter = names.BLOCKED_NAMES_TOTAL
+    counter = contract.BLOCKED_NAMES_TOTAL
     known = f"present_over_time({counter}[{duration(tuning.forget_series)}] offset {duration(tuning.new_series)})"
-    by = f"{JOB}, {names.LABEL_PROVIDER}, {names.LABEL_DECISION}"
+    by = f"{JOB}, {contract.LABEL_PROVIDER}, {contract.LABEL_DECISION}"
     return [
         {
             "record": grown(tuning),
-            "expr": f"sum by ({by}) (increase({names.DECISIONS_TOTAL}[{duration(tuning.window)}]))",
+            "expr": f"sum by ({by}) (increase({contract.DECISIONS_TOTAL}[{duration(tuning.window)}]))",
         },
         {
             "record": usual(tuning),

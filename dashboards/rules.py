@@ -1,8 +1,8 @@
 """The Prometheus rule groups: recording rules and alerts together, as Prometheus and its operator read them."""
 
-from extra_headers.dashboards.alerts import alerting_rules
-from extra_headers.dashboards.recording import recording_rules
-from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS, Tuning
+from .alerts import alerting_rules
+from .recording import recording_rules
+from .tuning import DEFAULT_RUNBOOKS, Tuning
 
 
 def rule_groups(tuning: Tuning | None = None, runbooks: str = DEFAULT_RUNBOOKS) -> dict[str, object]:

@@ -1,20 +1,21 @@
 """The panels that compare a shadow policy with the live one, before it is enforced."""
 
-from extra_headers.dashboards import colours
-from extra_headers.dashboards.panels import About, Column, Panel, Query, graph, grid, number
-from extra_headers.dashboards.promql import INSTANCE, JOB, chosen, decision, in_range, per_minute
-from extra_headers.forwarding.decisions import DecisionKind, Outcome
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
+from extra_headers.telemetry import contract
+
+from . import colours
+from .panels import About, Column, Panel, Query, graph, grid, number
+from .promql import INSTANCE, JOB, chosen, decision, in_range, per_minute
 
 _NO_SHADOW = "No shadow policy on this provider."
-_DECISIONS = names.SHADOW_DECISIONS_TOTAL
-_REQUESTS = names.SHADOW_REQUESTS_TOTAL
+_DECISIONS = contract.SHADOW_DECISIONS_TOTAL
+_REQUESTS = contract.SHADOW_REQUESTS_TOTAL
 _FORWARDED = DecisionKind.FORWARDED
 _REJECTED = Outcome.REJECTED
 
-NEWLY_REJECTED = (f'{names.LABEL_OUTCOME}!="{_REJECTED}"', f'{names.LABEL_SHADOW_OUTCOME}="{_REJECTED}"')
+NEWLY_REJECTED = (f'{contract.LABEL_OUTCOME}!="{_REJECTED}"', f'{contract.LABEL_SHADOW_OUTCOME}="{_REJECTED}"')
 """Matchers of the requests that only the shadow policy would reject."""
-NEWLY_STOPPED = (decision(_FORWARDED), f'{names.LABEL_SHADOW_DECISION}!="{_FORWARDED}"')
+NEWLY_STOPPED = (decision(_FORWARDED), f'{contract.LABEL_SHADOW_DECISION}!="{_FORWARDED}"')
 """Matchers of the headers that only the shadow policy would stop."""
 
 
@@ -25,7 +26,8 @@ def panels() -> list[Panel]:
 
 def _differing() -> Panel:
     by_kind = [
-        in_range(_DECISIONS, decision(kind), f'{names.LABEL_SHADOW_DECISION}!="{kind.value}"') for kind in DecisionKind
+        in_range(_DECISIONS, decision(kind), f'{contract.LABEL_SHADOW_DECISION}!="{kind.value}"')
+        for kind in DecisionKind
     ]
     return number(
         About(
@@ -50,7 +52,7 @@ def _newly_rejected() -> Panel:
             description=(
                 f"Requests in the time range that go on now, and would be answered with 400 or 403 under the shadow "
                 f"policy ({_REQUESTS}). Above zero: enforcing it breaks these callers; find them by the span attribute "
-                f"{names.ATTR_SHADOW_OUTCOME}."
+                f"{contract.ATTR_SHADOW_OUTCOME}."
             ),
             unit="locale",
             empty=_NO_SHADOW,
@@ -62,13 +64,14 @@ def _newly_rejected() -> Panel:
 
 
 def _newly_stopped() -> Panel:
-    reason = names.LABEL_SHADOW_REASON
+    reason = contract.LABEL_SHADOW_REASON
     return graph(
         About(
             title="Headers that the shadow policy would stop",
             description=(
                 f"Headers a minute that pass now, by the reason for which the shadow policy would stop them "
-                f"({_DECISIONS}). Which ones they are stands in the span attribute {names.ATTR_SHADOW_STOPPED_NAMES}."
+                f"({_DECISIONS}). Which ones they are stands in the span attribute "
+                f"{contract.ATTR_SHADOW_STOPPED_NAMES}."
             ),
             unit="cpm",
             empty=_NO_SHADOW,
@@ -81,7 +84,7 @@ def _newly_stopped() -> Panel:
 
 
 def _outcomes() -> Panel:
-    live, would_be = names.LABEL_OUTCOME, names.LABEL_SHADOW_OUTCOME
+    live, would_be = contract.LABEL_OUTCOME, contract.LABEL_SHADOW_OUTCOME
     return graph(
         About(
             title="Outcomes, live and under the shadow policy",
@@ -99,23 +102,23 @@ def _outcomes() -> Panel:
 
 
 def _policies() -> Panel:
-    provider, policy = names.LABEL_PROVIDER, names.LABEL_POLICY
-    candidates = f"count by ({JOB}, {provider}, {policy}) ({chosen(names.SHADOW_POLICY_INFO)})"
+    provider, policy = contract.LABEL_PROVIDER, contract.LABEL_POLICY
+    candidates = f"count by ({JOB}, {provider}, {policy}) ({chosen(contract.SHADOW_POLICY_INFO)})"
     different = "shadow policies of this provider"
     shown = (provider, INSTANCE, policy, "Value")
     return grid(
         About(
             title="Shadow policy by instance",
             description=(
-                f"Digest of the policy that enforcing the shadow policy would give ({names.SHADOW_POLICY_INFO}). After "
-                "that, the table of policies shows the same digest. Red: the instances try different ones."
+                f"Digest of the policy that enforcing the shadow policy would give ({contract.SHADOW_POLICY_INFO}). "
+                "After that, the table of policies shows the same digest. Red: the instances try different ones."
             ),
             unit="short",
             empty=_NO_SHADOW,
         ),
         Query(
             expr=(
-                f"{chosen(names.SHADOW_POLICY_INFO)}\n"
+                f"{chosen(contract.SHADOW_POLICY_INFO)}\n"
                 f"* on ({JOB}, {provider}) group_left ()\n"
                 f"count by ({JOB}, {provider}) ({candidates})"
             )

@@ -2,9 +2,12 @@
 
 from typing import Final
 
-from extra_headers.dashboards import colours
-from extra_headers.dashboards.panels import About, Column, Panel, Query, graph, grid
-from extra_headers.dashboards.promql import (
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
+from extra_headers.telemetry import contract
+
+from . import colours
+from .panels import About, Column, Panel, Query, graph, grid
+from .promql import (
     EVALUATION_SUM,
     INSTANCE,
     JOB,
@@ -16,30 +19,28 @@ from extra_headers.dashboards.promql import (
     quantile,
     seen_in_range,
 )
-from extra_headers.dashboards.recording import BLOCKED_NAMES_FROM_ZERO
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome
-from extra_headers.telemetry import names
+from .recording import BLOCKED_NAMES_FROM_ZERO
 
 _NO_METRICS: Final = "No metrics in this range: is the server scraped?"
-_PROVIDER = names.LABEL_PROVIDER
-_REASON = names.LABEL_REASON
-_HEADER = names.LABEL_HEADER
+_PROVIDER = contract.LABEL_PROVIDER
+_REASON = contract.LABEL_REASON
+_HEADER = contract.LABEL_HEADER
 
 
 def decisions_over_time() -> Panel:
     """Return decisions by kind."""
-    kind = names.LABEL_DECISION
+    kind = contract.LABEL_DECISION
     return graph(
         About(
             title="Decisions",
             description=(
-                f"Extra headers a minute by decision ({names.DECISIONS_TOTAL}). Forwarded falling while blocked or "
+                f"Extra headers a minute by decision ({contract.DECISIONS_TOTAL}). Forwarded falling while blocked or "
                 "malformed rises: a policy or a client changed at that moment."
             ),
             unit="cpm",
             empty=_NO_METRICS,
         ),
-        Query(expr=per_minute(names.DECISIONS_TOTAL, by=(kind,)), legend=f"{{{{{kind}}}}}"),
+        Query(expr=per_minute(contract.DECISIONS_TOTAL, by=(kind,)), legend=f"{{{{{kind}}}}}"),
         stacked=True,
         colours=colours.DECISIONS,
     )
@@ -52,7 +53,7 @@ def stopped_by_reason(kind: DecisionKind, width: int = 12) -> Panel:
         About(
             title=f"{kind.value.capitalize()} headers by reason",
             description=(
-                f"Headers a minute by reason ({names.DECISIONS_TOTAL}, {matcher}). Points are exemplars: open the "
+                f"Headers a minute by reason ({contract.DECISIONS_TOTAL}, {matcher}). Points are exemplars: open the "
                 "trace of one to see its caller. The runbooks say what each reason asks for."
             ),
             unit="cpm",
@@ -61,8 +62,8 @@ def stopped_by_reason(kind: DecisionKind, width: int = 12) -> Panel:
         ),
         Query(
             expr=(
-                f"{per_minute(names.DECISIONS_TOTAL, matcher, by=(_REASON,))}\n"
-                f"{seen_in_range(_REASON, names.DECISIONS_TOTAL, matcher)}"
+                f"{per_minute(contract.DECISIONS_TOTAL, matcher, by=(_REASON,))}\n"
+                f"{seen_in_range(_REASON, contract.DECISIONS_TOTAL, matcher)}"
             ),
             legend=f"{{{{{_REASON}}}}}",
             exemplars=True,
@@ -81,15 +82,16 @@ def top_blocked_names() -> Panel:
         About(
             title="Top blocked names",
             description=(
-                f"The ten names blocked most in the time range, by the policy's entry ({names.BLOCKED_NAMES_TOTAL}); "
-                f"{names.OTHER_HEADER} is a name that no entry holds. Credentials here mean a misconfigured client or "
-                "an attack; a name that callers need can be unblocked, if the policy allows it."
+                "The ten names blocked most in the time range, by the policy's entry "
+                f"({contract.BLOCKED_NAMES_TOTAL}); "
+                f"{contract.OTHER_HEADER} is a name that no entry holds. Credentials here mean a misconfigured client "
+                "or an attack; a name that callers need can be unblocked, if the policy allows it."
             ),
             unit="locale",
             empty="No header was blocked by name in this range.",
             height=12,
         ),
-        Query(expr=f"topk(10, {counted} or {in_range(names.BLOCKED_NAMES_TOTAL, by=by)})"),
+        Query(expr=f"topk(10, {counted} or {in_range(contract.BLOCKED_NAMES_TOTAL, by=by)})"),
         transformations=[
             (
                 "organize",
@@ -107,14 +109,14 @@ def top_blocked_names() -> Panel:
 
 def stopped_requests() -> Panel:
     """Return the share of requests that were filtered or rejected."""
-    result = names.LABEL_OUTCOME
+    result = contract.LABEL_OUTCOME
     stopped = f'{result}=~"{Outcome.FILTERED}|{Outcome.REJECTED}"'
     return graph(
         About(
             title="Requests filtered or rejected",
             description=(
                 f"Share of the requests with extra headers that lost some of them (filtered) or were refused "
-                f"(rejected) ({names.REQUESTS_TOTAL}). A high share that begins with a change of the policy breaks "
+                f"(rejected) ({contract.REQUESTS_TOTAL}). A high share that begins with a change of the policy breaks "
                 "callers: loosen it, or set on_blocked or on_malformed to drop while they adapt."
             ),
             unit="percentunit",
@@ -122,9 +124,9 @@ def stopped_requests() -> Panel:
         ),
         Query(
             expr=(
-                f"{per_second(names.REQUESTS_TOTAL, stopped, by=(result,))}\n"
+                f"{per_second(contract.REQUESTS_TOTAL, stopped, by=(result,))}\n"
                 f"/ ignoring ({result}) group_left ()\n"
-                f"{per_second(names.REQUESTS_TOTAL)}"
+                f"{per_second(contract.REQUESTS_TOTAL)}"
             ),
             legend=f"{{{{{result}}}}}",
         ),
@@ -135,16 +137,16 @@ def stopped_requests() -> Panel:
 
 def policies() -> Panel:
     """Return the policy of each provider on each instance, with drift highlighted."""
-    per_policy = f"count by ({JOB}, {_PROVIDER}, {names.LABEL_POLICY}) ({chosen(names.POLICY_INFO)})"
+    per_policy = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({chosen(contract.POLICY_INFO)})"
     drift = "policies of this provider"
-    shown = (_PROVIDER, INSTANCE, names.LABEL_POLICY, names.LABEL_ON_BLOCKED, names.LABEL_ON_MALFORMED)
-    hidden = ("Time", "__name__", JOB, names.LABEL_PROVIDER_TYPE)
+    shown = (_PROVIDER, INSTANCE, contract.LABEL_POLICY, contract.LABEL_ON_BLOCKED, contract.LABEL_ON_MALFORMED)
+    hidden = ("Time", "__name__", JOB, contract.LABEL_PROVIDER_TYPE)
     return grid(
         About(
             title="Policy by instance",
             description=(
-                f"Digest of the policy in force, by provider and instance ({names.POLICY_INFO}). Red: the instances of "
-                "a provider disagree. After a rolling update that is a replica with an old run config: restart it."
+                f"Digest of the policy in force, by provider and instance ({contract.POLICY_INFO}). Red: the instances "
+                "of a provider disagree. After a rolling update that is a replica with an old run config: restart it."
             ),
             unit="short",
             empty=_NO_METRICS,
@@ -153,7 +155,7 @@ def policies() -> Panel:
         ),
         Query(
             expr=(
-                f"{chosen(names.POLICY_INFO)}\n"
+                f"{chosen(contract.POLICY_INFO)}\n"
                 f"* on ({JOB}, {_PROVIDER}) group_left ()\n"
                 f"count by ({JOB}, {_PROVIDER}) ({per_policy})"
             )
@@ -179,7 +181,8 @@ def evaluation_time() -> Panel:
         About(
             title="Evaluation time",
             description=(
-                f"Time to decide the extra headers of one request, added to its latency ({names.EVALUATION_SECONDS}). "
+                "Time to decide the extra headers of one request, added to its latency "
+                f"({contract.EVALUATION_SECONDS}). "
                 "Microseconds are normal; a p99 of milliseconds means that the machine is out of CPU."
             ),
             unit="s",

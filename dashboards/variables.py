@@ -7,8 +7,9 @@ from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.common import DataSourceRef
 
-from extra_headers.dashboards.promql import INSTANCE, JOB
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
+
+from .promql import INSTANCE, JOB
 
 DATA_SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -18,7 +19,7 @@ _OWN_ALERTS = 'alertname=~"ExtraHeaders.*"'
 
 def variables() -> list[builders.DatasourceVariable | builders.QueryVariable]:
     """Return data source, job, instance and provider; each narrows the choice of the next."""
-    info = names.POLICY_INFO
+    info = contract.POLICY_INFO
     by_job = f'{JOB}=~"${JOB}"'
     return [
         builders.DatasourceVariable("datasource")
@@ -28,7 +29,7 @@ def variables() -> list[builders.DatasourceVariable | builders.QueryVariable]:
         _label_values(JOB, "The scrape job of the servers.", info),
         _label_values(INSTANCE, "One replica of a server.", f"{info}{{{by_job}}}"),
         _label_values(
-            names.LABEL_PROVIDER,
+            contract.LABEL_PROVIDER,
             "The provider id in the server's run config.",
             f'{info}{{{by_job}, {INSTANCE}=~"${INSTANCE}"}}',
         ),
@@ -67,7 +68,7 @@ def _alerts(name: str, state: str, colour: str) -> builders.AnnotationQuery:
         .expr(expr)
         .target(prometheus.Dataquery().expr(expr).ref_id("Anno").datasource(DATA_SOURCE).range())
         .title_format("{{alertname}}")
-        .text_format(f"{{{{{names.LABEL_PROVIDER}}}}}")
-        .tag_keys(f"severity,category,{JOB},{names.LABEL_PROVIDER}")
+        .text_format(f"{{{{{contract.LABEL_PROVIDER}}}}}")
+        .tag_keys(f"severity,category,{JOB},{contract.LABEL_PROVIDER}")
         .step("30s")
     )

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from extra_headers.forwarding import ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.forwarding.demo.upstream import MODEL, Upstream
+from extra_headers.forwarding.testing.recording_provider import MODEL, Upstream
 
 EXTRA_HEADERS = ExtraHeaders("vllm", policy=Policy(on_blocked="reject"))
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 import httpx
 
 from extra_headers.forwarding import ExtraHeaders, MalformedHeadersError
-from extra_headers.forwarding.demo.upstream import MODEL, Upstream
+from extra_headers.forwarding.testing.recording_provider import MODEL, Upstream
 
 EXTRA_HEADERS = ExtraHeaders("vllm", policy={"on_malformed": "reject"})  # a mapping, as in a run config
 BODY = {"model": MODEL, "query": "hi", "documents": ["a", "b"]}

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from openai import AsyncOpenAI, OpenAI
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy
-from extra_headers.forwarding.demo.upstream import MODEL, Upstream
+from extra_headers.forwarding.testing.recording_provider import MODEL, Upstream
 
 EXTRA_HEADERS = ExtraHeaders("vllm", policy=Policy(allow=("x-maas-*",)))
 STRICT = ExtraHeaders("vllm-strict", policy=Policy(on_blocked="reject"))

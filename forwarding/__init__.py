@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from extra_headers.forwarding.asgi import ProviderDataMiddleware
-    from extra_headers.forwarding.clients import ExtraHeaders
-    from extra_headers.forwarding.decisions import (
+    from .clients.extra_headers import ExtraHeaders
+    from .clients.middleware import ProviderDataMiddleware
+    from .policy.decision import (
         BlockedHeadersError,
         Decision,
         DecisionKind,
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
         Outcome,
         Reason,
     )
-    from extra_headers.forwarding.evaluation import evaluate
-    from extra_headers.forwarding.policy import Limits, Policy, PolicyError
+    from .policy.evaluation import evaluate
+    from .policy.model import Limits, Policy, PolicyError
 else:
     # Loaded when asked for: the core does without openai and OpenTelemetry, and the command line without pydantic.
     # Hidden from type checkers, which would take a module with `__getattr__` to have every name.
     _MODULES = {
-        "BlockedHeadersError": "decisions",
-        "Decision": "decisions",
-        "DecisionKind": "decisions",
-        "Evaluation": "decisions",
-        "ExtraHeaders": "clients",
-        "Limits": "policy",
-        "MalformedHeadersError": "decisions",
-        "Outcome": "decisions",
-        "Policy": "policy",
-        "PolicyError": "policy",
-        "ProviderDataMiddleware": "asgi",
-        "Reason": "decisions",
-        "evaluate": "evaluation",
+        "BlockedHeadersError": "policy.decision",
+        "Decision": "policy.decision",
+        "DecisionKind": "policy.decision",
+        "Evaluation": "policy.decision",
+        "ExtraHeaders": "clients.extra_headers",
+        "Limits": "policy.model",
+        "MalformedHeadersError": "policy.decision",
+        "Outcome": "policy.decision",
+        "Policy": "policy.model",
+        "PolicyError": "policy.model",
+        "ProviderDataMiddleware": "clients.middleware",
+        "Reason": "policy.decision",
+        "evaluate": "policy.evaluation",
     }
 
     def __getattr__(name: str) -> object:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from extra_headers.forwarding.adapter import extended_spec
-from extra_headers.forwarding.host import current_host
+from .ogx.host import current_host
+from .ogx.specs import extended_spec
 
 
 def get_provider_spec() -> list[Any]:

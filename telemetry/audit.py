@@ -16,10 +16,12 @@ from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import DecisionKind, Evaluation, MissingHeader, Outcome, ServerSet
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import DecisionKind, Evaluation, Outcome
+from extra_headers.forwarding.policy.identity import MissingHeader, ServerSet
 
-_audit = logging.getLogger(names.LOGGER_AUDIT)
+from . import contract
+
+_audit = logging.getLogger(contract.LOGGER_AUDIT)
 
 _BURST = 20
 _PER_SECOND = 5.0
@@ -93,8 +95,8 @@ class AuditLog:
                 timestamp=time.time_ns(),
                 severity_number=SeverityNumber.WARN,
                 severity_text="WARN",
-                event_name=names.EVENT_DECISION,
-                attributes={**attributes, names.ATTR_SUPPRESSED: suppressed},
+                event_name=contract.EVENT_DECISION,
+                attributes={**attributes, contract.ATTR_SUPPRESSED: suppressed},
             )
         )
 
@@ -107,9 +109,9 @@ def _line(
     suppressed: int,
 ) -> str:
     record: dict[str, object] = {
-        "event": names.EVENT_DECISION,
-        "provider": attributes[names.ATTR_PROVIDER],
-        "outcome": attributes[names.ATTR_OUTCOME],
+        "event": contract.EVENT_DECISION,
+        "provider": attributes[contract.ATTR_PROVIDER],
+        "outcome": attributes[contract.ATTR_OUTCOME],
         "forwarded": len(evaluation.forwarded),
     }
     for kind in (DecisionKind.BLOCKED, DecisionKind.MALFORMED):
@@ -118,13 +120,13 @@ def _line(
             reasons = Counter(d.reason.value for d in found)
             record[kind.value] = ",".join(f"{reason}:{count}" for reason, count in sorted(reasons.items()))
             # A comma cannot be part of a field name.
-            listed = [d.name[: names.MAX_NAME_CHARACTERS] for d in found if d.name is not None]
-            record[f"{kind.value}_names"] = ",".join(listed[: names.MAX_NAMES_PER_ATTRIBUTE])
+            listed = [d.name[: contract.MAX_NAME_CHARACTERS] for d in found if d.name is not None]
+            record[f"{kind.value}_names"] = ",".join(listed[: contract.MAX_NAMES_PER_ATTRIBUTE])
     if missing:
-        listed = [f"{header.name[: names.MAX_NAME_CHARACTERS]}:{header.reason.value}" for header in missing]
-        record["missing"] = ",".join(listed[: names.MAX_NAMES_PER_ATTRIBUTE])
-    record["policy"] = attributes[names.ATTR_POLICY]
-    for key, attribute in (("user", names.ATTR_USER), ("tenant", names.ATTR_TENANT)):
+        listed = [f"{header.name[: contract.MAX_NAME_CHARACTERS]}:{header.reason.value}" for header in missing]
+        record["missing"] = ",".join(listed[: contract.MAX_NAMES_PER_ATTRIBUTE])
+    record["policy"] = attributes[contract.ATTR_POLICY]
+    for key, attribute in (("user", contract.ATTR_USER), ("tenant", contract.ATTR_TENANT)):
         if attribute in attributes:
             record[key] = attributes[attribute]
     if context is not None and context.is_valid:

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from extra_headers.telemetry.settings import METRICS_PORT, TelemetrySettings
+from .settings import METRICS_PORT, TelemetrySettings
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0

@@ -14,16 +14,10 @@ from typing import Self
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from extra_headers.forwarding.decisions import (
-    REASONS,
-    DecisionKind,
-    Evaluation,
-    Outcome,
-    Reason,
-    ServerSet,
-    ServerSetResult,
-)
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Evaluation, Outcome, Reason
+from extra_headers.forwarding.policy.identity import ServerSet, ServerSetResult
+
+from . import contract
 
 _log = logging.getLogger(__name__)
 
@@ -55,28 +49,28 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, help_text: str) -> Counter:
-            return Counter(name, help_text, names.LABELS[name], registry=registry)
+            return Counter(name, help_text, contract.LABELS[name], registry=registry)
 
         def info(name: str, help_text: str) -> Gauge:
-            return Gauge(name, help_text, names.LABELS[name], registry=registry, multiprocess_mode="livemax")
+            return Gauge(name, help_text, contract.LABELS[name], registry=registry, multiprocess_mode="livemax")
 
-        self.decisions = counter(names.DECISIONS_TOTAL, "Extra headers of callers, by decision and reason.")
+        self.decisions = counter(contract.DECISIONS_TOTAL, "Extra headers of callers, by decision and reason.")
         self.blocked_names = counter(
-            names.BLOCKED_NAMES_TOTAL, "Blocked extra headers, by the entry of the policy that blocked them."
+            contract.BLOCKED_NAMES_TOTAL, "Blocked extra headers, by the entry of the policy that blocked them."
         )
         self.requests = counter(
-            names.REQUESTS_TOTAL, "Requests with extra headers, by outcome. Requests without are not counted."
+            contract.REQUESTS_TOTAL, "Requests with extra headers, by outcome. Requests without are not counted."
         )
         self.server_set = counter(
-            names.SERVER_SET_TOTAL,
+            contract.SERVER_SET_TOTAL,
             "Headers that the server sets from the authenticated caller, by what becomes of them.",
         )
         self.shadow_decisions = counter(
-            names.SHADOW_DECISIONS_TOTAL,
+            contract.SHADOW_DECISIONS_TOTAL,
             "Extra headers of callers, by the live decision and that of the shadow policy.",
         )
         self.shadow_requests = counter(
-            names.SHADOW_REQUESTS_TOTAL, "Requests with extra headers, by outcome and that under the shadow policy."
+            contract.SHADOW_REQUESTS_TOTAL, "Requests with extra headers, by outcome and that under the shadow policy."
         )
         self.counters = (
             self.decisions,
@@ -87,15 +81,15 @@ class Metrics:
             self.shadow_requests,
         )
         self.evaluation_seconds = Histogram(
-            names.EVALUATION_SECONDS,
+            contract.EVALUATION_SECONDS,
             "Time to decide the extra headers of one request, in seconds.",
-            names.LABELS[names.EVALUATION_SECONDS],
+            contract.LABELS[contract.EVALUATION_SECONDS],
             buckets=_EVALUATION_BUCKETS,
             registry=registry,
         )
-        self.policy_info = info(names.POLICY_INFO, "The policy in force on a provider; always 1.")
+        self.policy_info = info(contract.POLICY_INFO, "The policy in force on a provider; always 1.")
         self.shadow_policy_info = info(
-            names.SHADOW_POLICY_INFO, "The policy that enforcing a provider's shadow policy would give; always 1."
+            contract.SHADOW_POLICY_INFO, "The policy that enforcing a provider's shadow policy would give; always 1."
         )
 
     @classmethod
@@ -168,7 +162,7 @@ class ProviderMetrics:
             self._by_reason[reason].inc(count, self._exemplar(reason, context))
         for decision in stopped:
             if decision.decision is DecisionKind.BLOCKED:
-                self._blocked_child(decision.reason, decision.rule or names.OTHER_HEADER).inc()
+                self._blocked_child(decision.reason, decision.rule or contract.OTHER_HEADER).inc()
 
     def _exemplar(self, reason: Reason, context: SpanContext | None) -> dict[str, str] | None:
         if context is None or not context.trace_flags.sampled:

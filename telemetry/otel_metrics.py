@@ -11,8 +11,8 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 from prometheus_client import REGISTRY, Counter
 
-from extra_headers.telemetry.metrics import Metrics
-from extra_headers.telemetry.settings import OTEL_METRICS
+from .metrics import Metrics
+from .settings import OTEL_METRICS
 
 _log = logging.getLogger(__name__)
 _METER = "extra_headers"

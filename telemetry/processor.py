@@ -7,7 +7,7 @@ has no use for it a tenth of a second to load. What the processor does stands in
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
-from extra_headers.telemetry.spans import complete_client_span
+from .spans import complete_client_span
 
 
 class DecisionSpanProcessor(SpanProcessor):

@@ -7,14 +7,16 @@ from functools import cache
 from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import Evaluation, ServerSet
-from extra_headers.telemetry import spans
-from extra_headers.telemetry.audit import AuditLog
-from extra_headers.telemetry.endpoint import prepare_multiprocess_directory, start_endpoint
-from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
-from extra_headers.telemetry.otel_metrics import create_otel_counters
-from extra_headers.telemetry.settings import TelemetrySettings
-from extra_headers.telemetry.setup import attach_span_processor, set_up_tracing
+from extra_headers.forwarding.policy.decision import Evaluation
+from extra_headers.forwarding.policy.identity import ServerSet
+
+from . import spans
+from .audit import AuditLog
+from .endpoint import prepare_multiprocess_directory, start_endpoint
+from .metrics import Metrics, ProviderLabels, ProviderMetrics
+from .otel_metrics import create_otel_counters
+from .settings import TelemetrySettings
+from .tracing import attach_span_processor, set_up_tracing
 
 _log = logging.getLogger(__name__)
 

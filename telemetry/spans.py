@@ -18,8 +18,10 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.decisions import Decision, DecisionKind, Evaluation, Outcome, ServerSet
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation, Outcome
+from extra_headers.forwarding.policy.identity import ServerSet
+
+from . import contract
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
@@ -68,19 +70,19 @@ def decision_attributes(
 
     """
     attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
-    attributes[names.ATTR_PROVIDER] = provider
-    attributes[names.ATTR_POLICY] = policy
+    attributes[contract.ATTR_PROVIDER] = provider
+    attributes[contract.ATTR_POLICY] = policy
     if server_set is not None:
         if server_set.headers:
-            attributes[names.ATTR_SERVER_SET_NAMES] = _capped(server_set.headers)
+            attributes[contract.ATTR_SERVER_SET_NAMES] = _capped(server_set.headers)
         if server_set.missing:
-            attributes[names.ATTR_SERVER_SET_MISSING] = _capped([header.name for header in server_set.missing])
+            attributes[contract.ATTR_SERVER_SET_MISSING] = _capped([header.name for header in server_set.missing])
         if server_set.rejected:
-            attributes[names.ATTR_OUTCOME] = Outcome.REJECTED.value
+            attributes[contract.ATTR_OUTCOME] = Outcome.REJECTED.value
     if caller is not None and caller.user is not None:
-        attributes[names.ATTR_USER] = caller.user[: names.MAX_CALLER_CHARACTERS]
+        attributes[contract.ATTR_USER] = caller.user[: contract.MAX_CALLER_CHARACTERS]
     if caller is not None and caller.tenant is not None:
-        attributes[names.ATTR_TENANT] = caller.tenant[: names.MAX_CALLER_CHARACTERS]
+        attributes[contract.ATTR_TENANT] = caller.tenant[: contract.MAX_CALLER_CHARACTERS]
     return attributes
 
 
@@ -92,18 +94,18 @@ def _evaluation_attributes(evaluation: Evaluation) -> dict[str, AttributeValue]:
         blocked = [d for d in evaluation.decisions if d.decision is DecisionKind.BLOCKED]
         malformed = [d for d in evaluation.decisions if d.decision is DecisionKind.MALFORMED]
     attributes: dict[str, AttributeValue] = {
-        names.ATTR_OUTCOME: evaluation.outcome.value,
-        names.ATTR_FORWARDED_COUNT: len(forwarded),
-        names.ATTR_BLOCKED_COUNT: len(blocked),
-        names.ATTR_MALFORMED_COUNT: len(malformed),
+        contract.ATTR_OUTCOME: evaluation.outcome.value,
+        contract.ATTR_FORWARDED_COUNT: len(forwarded),
+        contract.ATTR_BLOCKED_COUNT: len(blocked),
+        contract.ATTR_MALFORMED_COUNT: len(malformed),
     }
     if forwarded:
-        attributes[names.ATTR_FORWARDED_NAMES] = _capped(forwarded)
+        attributes[contract.ATTR_FORWARDED_NAMES] = _capped(forwarded)
     if blocked:
-        attributes[names.ATTR_BLOCKED_NAMES] = _capped([d.name for d in blocked if d.name is not None])
-        attributes[names.ATTR_BLOCKED_REASONS] = sorted({d.reason.value for d in blocked})
+        attributes[contract.ATTR_BLOCKED_NAMES] = _capped([d.name for d in blocked if d.name is not None])
+        attributes[contract.ATTR_BLOCKED_REASONS] = sorted({d.reason.value for d in blocked})
     if malformed:
-        attributes[names.ATTR_MALFORMED_REASONS] = sorted({d.reason.value for d in malformed})
+        attributes[contract.ATTR_MALFORMED_REASONS] = sorted({d.reason.value for d in malformed})
     return attributes
 
 
@@ -121,20 +123,20 @@ def shadow_attributes(live: Evaluation, shadow: Evaluation, policy: str) -> dict
     forwarded = [d.name for d in differing if d.decision is DecisionKind.FORWARDED and d.name is not None]
     stopped = [d for d in differing if d.decision is not DecisionKind.FORWARDED]
     attributes: dict[str, AttributeValue] = {
-        names.ATTR_SHADOW_POLICY: policy,
-        names.ATTR_SHADOW_OUTCOME: shadow.outcome.value,
-        names.ATTR_SHADOW_DIFFERING: len(differing),
+        contract.ATTR_SHADOW_POLICY: policy,
+        contract.ATTR_SHADOW_OUTCOME: shadow.outcome.value,
+        contract.ATTR_SHADOW_DIFFERING: len(differing),
     }
     if forwarded:
-        attributes[names.ATTR_SHADOW_FORWARDED_NAMES] = _capped(forwarded)
+        attributes[contract.ATTR_SHADOW_FORWARDED_NAMES] = _capped(forwarded)
     if stopped:
-        attributes[names.ATTR_SHADOW_STOPPED_NAMES] = _capped([d.name for d in stopped if d.name is not None])
-        attributes[names.ATTR_SHADOW_STOPPED_REASONS] = sorted({d.reason.value for d in stopped})
+        attributes[contract.ATTR_SHADOW_STOPPED_NAMES] = _capped([d.name for d in stopped if d.name is not None])
+        attributes[contract.ATTR_SHADOW_STOPPED_REASONS] = sorted({d.reason.value for d in stopped})
     return attributes
 
 
 def _capped(header_names: Collection[str]) -> list[str]:
-    return [name[: names.MAX_NAME_CHARACTERS] for name in islice(header_names, names.MAX_NAMES_PER_ATTRIBUTE)]
+    return [name[: contract.MAX_NAME_CHARACTERS] for name in islice(header_names, contract.MAX_NAMES_PER_ATTRIBUTE)]
 
 
 def record_decision(
@@ -162,7 +164,7 @@ def record_decision(
     if span.is_recording():
         span.set_attributes(attributes)
     else:
-        span = (tracer or _own_tracer()).start_span(names.SPAN_EVALUATE, attributes=attributes)
+        span = (tracer or _own_tracer()).start_span(contract.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
     _outbound_call.set(_OutboundCall(attributes, base_url, added, link))
@@ -232,14 +234,14 @@ def _netloc(span: "Span") -> str | None:
 def _redact(span: trace.Span, header_names: Collection[str]) -> None:
     # Reading attributes is the SDK's; the API can only write them.
     attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
-    captured = [key for key in attributes if key.startswith(names.HTTP_REQUEST_HEADER_PREFIX)]
+    captured = [key for key in attributes if key.startswith(contract.HTTP_REQUEST_HEADER_PREFIX)]
     if not captured:
         return
     # Instrumentations differ in whether they write `-` or `_`, and keep the case or not.
     secret = {_comparable(name) for name in header_names}
     for key in captured:
-        if _comparable(key.removeprefix(names.HTTP_REQUEST_HEADER_PREFIX)) in secret:
-            span.set_attribute(key, [names.REDACTED])
+        if _comparable(key.removeprefix(contract.HTTP_REQUEST_HEADER_PREFIX)) in secret:
+            span.set_attribute(key, [contract.REDACTED])
 
 
 def _comparable(header_name: str) -> str:

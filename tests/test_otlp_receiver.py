@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.demo.otlp import LOGS, METRICS, TRACES, OtlpReceiver
+from extra_headers.forwarding.testing.otlp_receiver import LOGS, METRICS, TRACES, OtlpReceiver
 
 SECONDS = 10.0
 

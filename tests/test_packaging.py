@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from extra_headers.forwarding.demo.server import inference_provider, run_config
+from extra_headers.forwarding.testing.processes import inference_provider, run_config
 
 _ROOT = Path(__file__).parent.parent
 

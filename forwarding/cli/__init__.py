@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         # Imported here, so that Ctrl-C while Python still loads the libraries gives no traceback either.
-        from extra_headers.forwarding.cli.commands import run  # noqa: PLC0415 - see above
+        from .app import run  # noqa: PLC0415 - see above
 
         run(arguments)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from extra_headers.forwarding.cli.findings import Checked, Finding
+    from ..run_config.checks import Checked, Finding
 
 _EPILOG = """\b
 Example, in continuous integration:
@@ -36,7 +36,7 @@ def check(context: click.Context, *, files: Sequence[str], wanted: str) -> int:
 
     ${env.NAME} is replaced from the environment, as OGX does it. What comes from there is not shown.
     """
-    from extra_headers.forwarding.cli.output import make_console  # noqa: PLC0415 - too slow for `--help`
+    from .console import make_console  # noqa: PLC0415 - too slow for `--help`
 
     console = make_console()
     reports = [_report(path) for path in files]
@@ -66,15 +66,15 @@ class _Report:
 
 
 def _report(path: str) -> _Report:
-    from extra_headers.forwarding.cli import findings, run_config, source  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config import checks, providers, yaml_document  # noqa: PLC0415 - too slow for `--help`
 
     report = _Report(path)
     try:
-        config = run_config.read_run_config(path, os.environ)
-    except source.UnusableFileError as error:
+        config = providers.read_run_config(path, os.environ)
+    except yaml_document.UnusableFileError as error:
         report.unusable = str(error)
         return report
-    report.checked, report.findings = findings.check(config)
+    report.checked, report.findings = checks.check(config)
     report.without = len(config.providers) - len(report.checked)
     return report
 
@@ -105,7 +105,7 @@ def _as_json(report: _Report) -> dict[str, Any]:
 def _show(context: click.Context, console: "Console", report: _Report, *, first: bool) -> None:
     from rich.text import Text  # noqa: PLC0415 - too slow for `--help`
 
-    from extra_headers.forwarding.cli.output import LEVEL_STYLES, printable, show, table  # noqa: PLC0415 - likewise
+    from .console import LEVEL_STYLES, printable, show, table  # noqa: PLC0415 - likewise
 
     path = printable(report.path)
     if report.unusable is not None:

@@ -10,10 +10,10 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from extra_headers.forwarding.cli.explaining import Explanation
-    from extra_headers.forwarding.cli.findings import Checked
-    from extra_headers.forwarding.cli.run_config import RunConfig
-    from extra_headers.forwarding.policy import Policy
+    from ..policy.model import Policy
+    from ..run_config.checks import Checked
+    from ..run_config.explanation import Explanation
+    from ..run_config.providers import RunConfig
 
 _EPILOG = """\b
 Examples:
@@ -32,13 +32,14 @@ class _ProviderId(click.ParamType[str]):
 
     @override
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from extra_headers.forwarding.cli import run_config, source  # noqa: PLC0415 - too slow for `--help`
+        from ..run_config.providers import read_run_config  # noqa: PLC0415 - too slow for `--help`
+        from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - too slow for `--help`
 
         # The words of an unfinished line are no parameters yet.
         path = next((word for word in (ctx.params.get("file"), *ctx.args) if word and not word.startswith("-")), "")
         try:
-            providers = run_config.read_run_config(path, os.environ).providers
-        except source.UnusableFileError:
+            providers = read_run_config(path, os.environ).providers
+        except UnusableFileError:
             return []
         found = {provider.id.shown: provider for provider in providers if provider.api == "inference"}
         return [
@@ -80,7 +81,7 @@ def explain(  # noqa: PLR0913 - the command's options
     if any(not colon for _, colon, _ in (header.partition(":") for header in headers)):
         _refuse(context, "a header given with -H has no colon; write -H 'Name: value'")
 
-    from extra_headers.forwarding.cli.explaining import explain_request  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.explanation import explain_request  # noqa: PLC0415 - too slow for `--help`
 
     config, checked, policy = _policy_of(context, file, wanted)
     caller = _from_options(headers) if data is None else _from_data(context, data, checked)
@@ -98,7 +99,7 @@ def _refuse(context: click.Context, message: str) -> NoReturn:
 
 
 def _from_options(headers: Sequence[str]) -> object:
-    from extra_headers.forwarding.envelope import RepeatedKeys  # noqa: PLC0415 - too slow for `--help`
+    from ..policy.provider_data import RepeatedKeys  # noqa: PLC0415 - too slow for `--help`
 
     pairs = [header.partition(":") for header in headers]
     # As HTTP does, without the white space after the colon.
@@ -106,7 +107,7 @@ def _from_options(headers: Sequence[str]) -> object:
 
 
 def _from_data(context: click.Context, data: str, checked: "Checked") -> object | None:
-    from extra_headers.forwarding.envelope import decode_object, headers_in  # noqa: PLC0415 - too slow for `--help`
+    from ..policy.provider_data import decode_object, headers_in  # noqa: PLC0415 - too slow for `--help`
 
     if data == "-":
         content = sys.stdin.buffer.read(_MAX_DATA + 1)
@@ -123,24 +124,27 @@ def _from_data(context: click.Context, data: str, checked: "Checked") -> object 
 
 def _policy_of(context: click.Context, file: str, wanted: str) -> "tuple[RunConfig, Checked, Policy]":
     """Return the provider that is asked for, if its policy can be used."""
-    from extra_headers.forwarding.cli import findings, output, run_config, source  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config import checks  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.providers import read_run_config  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - too slow for `--help`
+    from . import console  # noqa: PLC0415 - too slow for `--help`
 
-    path = output.printable(file)
+    path = console.printable(file)
     try:
-        config = run_config.read_run_config(file, os.environ)
-    except source.UnusableFileError as error:
+        config = read_run_config(file, os.environ)
+    except UnusableFileError as error:
         _refuse(context, f"{path} {error}")
     providers = [provider for provider in config.providers if provider.api == "inference"]
     # Of equal ids, the host takes the last.
     provider = next((p for p in reversed(providers) if wanted in (p.id.value, p.id.shown)), None)
     if provider is None:
-        known = output.printable(", ".join(p.id.shown for p in providers)) or "none"
-        _refuse(context, f"{path} has no inference provider '{output.printable(wanted)}'; it has {known}")
-    wrong = [f for f in findings.check_provider(config, provider) if f.level is findings.Level.ERROR]
-    checked, _ = findings.check_policy(config, provider)
+        known = console.printable(", ".join(p.id.shown for p in providers)) or "none"
+        _refuse(context, f"{path} has no inference provider '{console.printable(wanted)}'; it has {known}")
+    wrong = [f for f in checks.check_provider(config, provider) if f.level is checks.Level.ERROR]
+    checked, _ = checks.check_policy(config, provider)
     if checked.policy is None or wrong:
         more = f"; `extra-headers check` shows {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        message = output.printable(f"{provider.id.shown}: {wrong[0].message}")
+        message = console.printable(f"{provider.id.shown}: {wrong[0].message}")
         _refuse(context, f"{path}:{wrong[0].line}: {message}{more}")
     return config, checked, checked.policy
 
@@ -172,7 +176,7 @@ def _as_json(checked: "Checked", explanation: "Explanation") -> dict[str, Any]:
 def _show(checked: "Checked", explanation: "Explanation") -> None:
     from rich.text import Text  # noqa: PLC0415 - too slow for `--help`
 
-    from extra_headers.forwarding.cli.output import make_console, printable, show, table  # noqa: PLC0415 - likewise
+    from .console import make_console, printable, show, table  # noqa: PLC0415 - likewise
 
     console = make_console()
     rows = [

@@ -4,8 +4,8 @@ import inspect
 import json
 from typing import Any
 
-from extra_headers.forwarding.cli.models import all_models, descriptions
-from extra_headers.forwarding.policy import Policy
+from ..policy.model import Policy
+from .models import all_models, descriptions
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {

@@ -16,12 +16,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from extra_headers.forwarding.cli.models import descriptions, models_in
-from extra_headers.forwarding.policy import Policy
+from ..policy.model import Policy
+from .models import descriptions, models_in
 
 _INTRODUCTION = """# Configuration reference
 
-Generated from the policy's model in `forwarding/policy.py`; do not edit. `make docs` writes it.
+Generated from the policy's model in `forwarding/policy/model.py`; do not edit. `make docs` writes it.
 
 The settings of `extra_headers` in the config of a provider. `true` stands for all defaults; `false` or `null` switches
 it off. In every value, `${env.NAME:=default}` is replaced by OGX when the server starts. Every entry is checked then,

@@ -16,6 +16,6 @@ def schema() -> None:
     It describes the value of `extra_headers` in a provider's config, in draft 2020-12. What entries make no sense
     together, only `extra-headers check` knows.
     """
-    from extra_headers.forwarding.cli.json_schema import render  # noqa: PLC0415 - too slow for `--help`
+    from .json_schema import render  # noqa: PLC0415 - too slow for `--help`
 
     click.echo(render(), nl=False)

@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from extra_headers.forwarding import DecisionKind, Evaluation, Policy, Reason, evaluate
-from extra_headers.forwarding.asgi import _ProviderData
-from extra_headers.forwarding.envelope import decode_object
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.clients.middleware import _ProviderData
+from extra_headers.forwarding.policy.model import parse_policy
+from extra_headers.forwarding.policy.provider_data import decode_object
 
 FIELD = "vllm_extra_headers"
 _REPEATED = re.compile(r"<<(\d+)(,?)\|(.*?)>>", re.DOTALL)

@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Policy, Reason
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
-from extra_headers.forwarding.names import is_token
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.policy.field_names import is_token
 from tests.attacks.corpus import CASES, Case, decide
 
 CLASSES = {

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from extra_headers.forwarding import DecisionKind
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
+from extra_headers.telemetry import contract
 from tests.attacks.corpus import CASES, FIELD, Case
 from tests.attacks.wire import Seen, attacked, provider_data, providers_for, send
 from tests.server.stack import PROVIDER_KEY, Series, Stack
@@ -18,7 +18,7 @@ from tests.server.stack import PROVIDER_KEY, Series, Stack
 _STATUS = {None: 200, DecisionKind.MALFORMED: 400, DecisionKind.BLOCKED: 403}
 # How the lines of the server's log begin: its own records, and the traceback of a request that was rejected.
 _LOG_LINE = re.compile(
-    r"(INFO|WARNING|ERROR) +\d{4}-\d\d-\d\dT|Traceback |  |extra_headers\.forwarding\.host\.\w+Error: "
+    r"(INFO|WARNING|ERROR) +\d{4}-\d\d-\d\dT|Traceback |  |extra_headers\.forwarding\.ogx\.host\.\w+Error: "
 )
 # Stands in the values and malformed names of the corpus, and in none that may be shown.
 _SECRET = "evil"
@@ -120,7 +120,7 @@ class TestAllTogether:
         assert expected == Counter(
             {
                 (label["provider"], label["decision"], label["reason"]): int(value)
-                for label, value in _samples(played.series, names.DECISIONS_TOTAL)
+                for label, value in _samples(played.series, contract.DECISIONS_TOTAL)
                 if value
             }
         )
@@ -128,10 +128,10 @@ class TestAllTogether:
     def test_label_values_are_the_policys_words(self, played: Played) -> None:
         """No caller's choice of name becomes a label; what is known to nobody is counted as `_other`."""
         core = {rule.pattern for rule in CORE_BLOCKLIST}
-        labels = {(s["provider"], s["header"]) for s, _ in _samples(played.series, names.BLOCKED_NAMES_TOTAL)}
+        labels = {(s["provider"], s["header"]) for s, _ in _samples(played.series, contract.BLOCKED_NAMES_TOTAL)}
         for provider, header in labels:
             case = played.providers[provider][0]
-            operators = {*case.parsed_policy.block, *(name.lower() for name in case.outbound), names.OTHER_HEADER}
+            operators = {*case.parsed_policy.block, *(name.lower() for name in case.outbound), contract.OTHER_HEADER}
             assert header in core | operators
         assert len({header for _, header in labels} & core) == len(core)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from extra_headers.forwarding.demo.server import inference_provider
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
+from extra_headers.forwarding.testing.processes import inference_provider
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from tests.attacks.corpus import Case
 from tests.server.stack import PROVIDER_KEY, Stack
 from tests.telemetry.servers import running

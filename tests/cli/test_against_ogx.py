@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from extra_headers.forwarding.cli import findings
-from extra_headers.forwarding.cli.provider_types import REMOTE_INFERENCE_TYPES
-from extra_headers.forwarding.cli.run_config import read_run_config
+from extra_headers.forwarding.run_config import checks
+from extra_headers.forwarding.run_config.provider_types import REMOTE_INFERENCE_TYPES
+from extra_headers.forwarding.run_config.providers import read_run_config
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the host's own
@@ -18,8 +18,8 @@ with warnings.catch_warnings():
     from ogx.core.stack import EnvVarError
     from ogx_api import Api
 
-    from extra_headers.forwarding.demo.server import inference_provider, run_config
-    from extra_headers.forwarding.host import current_host
+    from extra_headers.forwarding.ogx.host import current_host
+    from extra_headers.forwarding.testing.processes import inference_provider, run_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
@@ -41,7 +41,7 @@ def test_which_entry_loads_the_add_on(tmp_path: Path, with_module: str) -> None:
     path.write_text(yaml.safe_dump(content))
 
     registry = get_provider_registry(parse_and_maybe_upgrade_config(content))
-    _, found = findings.check(read_run_config(str(path), os.environ))
+    _, found = checks.check(read_run_config(str(path), os.environ))
 
     loads = registry[Api.inference]["remote::vllm"].module.startswith("extra_headers.")
     messages = [finding.message for finding in found]
@@ -58,5 +58,5 @@ def test_an_unset_variable_stops_the_host(tmp_path: Path) -> None:
 
     with pytest.raises(EnvVarError, match="NOT_SET_HERE"):
         parse_and_maybe_upgrade_config(content)
-    _, (finding,) = findings.check(read_run_config(str(tmp_path / "run.yaml"), os.environ))
+    _, (finding,) = checks.check(read_run_config(str(tmp_path / "run.yaml"), os.environ))
     assert "NOT_SET_HERE is not set, so OGX does not start" in finding.message

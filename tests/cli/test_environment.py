@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extra_headers.forwarding.cli.environment import UnsetVariableError, replace, replace_in_string
+from extra_headers.forwarding.run_config.environment import UnsetVariableError, replace, replace_in_string
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the host's own

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from openai import AsyncOpenAI
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
-from extra_headers.forwarding.decisions import EXPLANATIONS, Reason
-from extra_headers.forwarding.sdk import client_header_names
+from extra_headers.forwarding.client_headers import client_header_names
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST, CoreRule
+from extra_headers.forwarding.policy.decision import EXPLANATIONS, Reason
 from tests.cli.conftest import Invoke, Write, provider
 
 _CANARY = "sk-canary"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from extra_headers.forwarding import Policy
 from extra_headers.forwarding.cli import json_schema, reference
 from extra_headers.forwarding.cli.models import all_models, descriptions
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.model import parse_policy
 from tests.cli.conftest import Invoke
 from tests.core.test_policy import USEFUL_SETTINGS
 from tests.core.test_unusable_settings import BAD_SETTINGS

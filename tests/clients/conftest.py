@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.clients.kinds import KINDS, Kind
 from tests.telemetry.conftest import tracing
 

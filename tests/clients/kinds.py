@@ -9,7 +9,7 @@ from openai import AsyncOpenAI, OpenAI
 from prometheus_client import REGISTRY
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 
 KEY = "the-service-key"
 BODY: dict[str, Any] = {"model": "test-model", "input": "hi"}
@@ -79,9 +79,9 @@ def counted(extra_headers: ExtraHeaders) -> dict[str, float]:
     found: dict[str, float] = {}
     for family in REGISTRY.collect():
         for sample in family.samples:
-            if sample.labels.get(names.LABEL_PROVIDER) == extra_headers.provider and sample.value:
-                if sample.name == names.DECISIONS_TOTAL:
-                    found[sample.labels[names.LABEL_REASON]] = sample.value
-                elif sample.name == names.REQUESTS_TOTAL:
-                    found[sample.labels[names.LABEL_OUTCOME]] = sample.value
+            if sample.labels.get(contract.LABEL_PROVIDER) == extra_headers.provider and sample.value:
+                if sample.name == contract.DECISIONS_TOTAL:
+                    found[sample.labels[contract.LABEL_REASON]] = sample.value
+                elif sample.name == contract.REQUESTS_TOTAL:
+                    found[sample.labels[contract.LABEL_OUTCOME]] = sample.value
     return found

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.demo.upstream import ReceivedRequest, Upstream
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
 from tests.clients.kinds import KINDS, Kind
 from tests.core.oracle import compared, expected_reasons
 from tests.core.test_names import TCHAR

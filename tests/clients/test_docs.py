@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from extra_headers import forwarding
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
 _BLOCKS = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, MalformedHeadersError, Policy, PolicyError
-from extra_headers.forwarding.asgi import CallerHeaders
-from extra_headers.forwarding.demo.upstream import Upstream
-from extra_headers.forwarding.envelope import decode_object
+from extra_headers.forwarding.clients.middleware import CallerHeaders
+from extra_headers.forwarding.policy.provider_data import decode_object
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.clients.conftest import Make
 from tests.clients.kinds import KEY, Kind, counted
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 
 _FOLDER = Path(__file__).parents[2] / "examples"
 
@@ -37,9 +37,7 @@ SHOWN = {
 def _run(name: str, *arguments: str) -> str:
     command = [sys.executable, "-W", "error", str(_FOLDER / name), *arguments]
     keys = {"OPENAI_API_KEY": "the-service-key", "PROVIDER_API_KEY": "the-service-key"}
-    done = subprocess.run(  # noqa: S603 - ours
-        command, env={**os.environ, **keys}, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(command, env={**os.environ, **keys}, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.clients.conftest import Make
 from tests.clients.kinds import BODY, KEY, counted
 

@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.demo.upstream import ReceivedRequest, Upstream
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
 from tests.clients.kinds import Kind, counted
 
 _CALLERS = 200

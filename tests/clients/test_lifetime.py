@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.clients.kinds import BODY
 from tests.clients.services import echo, provider_data, service
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from tests.clients.conftest import Make
 from tests.clients.kinds import counted
 from tests.clients.services import HEADER, echo, provider_data, service
@@ -216,7 +216,7 @@ async def test_captured_provider_data_is_overwritten(
     extra_headers: ExtraHeaders, tracing: Tracing, header: str
 ) -> None:
     """A server span that captured every header does not keep the callers' values, whatever the header is called."""
-    key = names.HTTP_REQUEST_HEADER_PREFIX + header.lower().replace("-", "_")
+    key = contract.HTTP_REQUEST_HEADER_PREFIX + header.lower().replace("-", "_")
     data = json.dumps({extra_headers.field: {"X-Tenant": "secret"}})
     span = tracing.tracer.start_span("server", attributes={key: [data]})
     with trace.use_span(span, end_on_exit=True):

@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI, AzureOpenAI, InternalServerError, NotFoundError, OpenAI, omit
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy
-from extra_headers.forwarding.demo.upstream import Answer, ReceivedRequest, Upstream, answer_as_provider
+from extra_headers.forwarding.testing.recording_provider import Answer, ReceivedRequest, Upstream, answer_as_provider
 from tests.clients.conftest import Make
 from tests.clients.kinds import BODY, KEY, counted
 

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from extra_headers.forwarding import ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.clients.conftest import Make
 from tests.clients.kinds import BODY, KEY, counted
 

@@ -8,12 +8,12 @@ import pytest
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.demo.upstream import Upstream
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.telemetry import contract
 from tests.clients.kinds import Kind, http_library_of_openai
 from tests.telemetry.conftest import Tracing
 
-_CAPTURED = names.HTTP_REQUEST_HEADER_PREFIX
+_CAPTURED = contract.HTTP_REQUEST_HEADER_PREFIX
 
 
 @pytest.fixture(autouse=True)

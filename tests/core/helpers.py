@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Limits, Policy, PolicyError, Reason, evaluate
-from extra_headers.forwarding.decisions import REASONS
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.decision import REASONS
+from extra_headers.forwarding.policy.model import parse_policy
 
 DEFAULT = Policy()
 DROP = Policy(on_malformed="drop")

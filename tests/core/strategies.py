@@ -4,8 +4,8 @@ from hypothesis import assume, settings
 from hypothesis import strategies as st
 
 from extra_headers.forwarding import Policy, PolicyError
-from extra_headers.forwarding.envelope import RepeatedKeys
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.model import parse_policy
+from extra_headers.forwarding.policy.provider_data import RepeatedKeys
 from tests.core.oracle import Headers
 from tests.core.test_blocklist import DESIGN
 from tests.core.test_names import TCHAR

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extra_headers.forwarding.added import AddedHeaders
+from extra_headers.forwarding.enforcement import AddedHeaders
 
 ADDED = AddedHeaders({"X-Note": "n"}, {"X-Tenant-Id": "blue", "user-agent": "ours"})
 

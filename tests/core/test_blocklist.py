@@ -3,10 +3,10 @@
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
-from extra_headers.forwarding.decisions import CORE_REASONS
-from extra_headers.forwarding.lint import NEVER_UNBLOCKED, core_rule
-from extra_headers.forwarding.names import fold, is_prefix, is_token
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST, CoreRule
+from extra_headers.forwarding.policy.decision import CORE_REASONS
+from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED, core_rule
+from extra_headers.forwarding.policy.field_names import fold, is_prefix, is_token
 from tests.core.helpers import is_forwarded, spellings
 
 # The whole table, a second time: an entry that goes missing or changes its reason is noticed.

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extra_headers.forwarding import Limits, Policy, PolicyError, Reason, evaluate, names
-from extra_headers.forwarding.envelope import decode_object
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding import Limits, Policy, PolicyError, Reason, evaluate
+from extra_headers.forwarding.policy import field_names
+from extra_headers.forwarding.policy.model import parse_policy
+from extra_headers.forwarding.policy.provider_data import decode_object
 from tests.core.helpers import DROP, reason
 from tests.core.oracle import matching
 from tests.core.strategies import law
 from tests.core.test_names import TCHAR
 
-_CORE = Path(__file__).parents[2] / "forwarding"
+_CORE = Path(__file__).parents[2] / "forwarding" / "policy"
 
 
 class TestCost:
@@ -150,7 +151,7 @@ class TestPatterns:
     def test_the_one_regular_expression_cannot_backtrack(self) -> None:
         """It is one class of characters, repeated: nothing to try again, however the name ends."""
         parser: Any = importlib.import_module("re._parser")
-        ((operation, (_, _, repeated)),) = parser.parse(names._TOKEN.pattern)
+        ((operation, (_, _, repeated)),) = parser.parse(field_names._TOKEN.pattern)
         ((inner, _),) = repeated
         assert (str(operation), str(inner)) == ("MAX_REPEAT", "IN")
 
@@ -164,4 +165,4 @@ class TestPatterns:
             and ("re" in {alias.name for alias in node.names} or getattr(node, "module", "") in {"re", "fnmatch"})
         }
         used = {module: re.findall(r"\bre\.(\w+)", (_CORE / f"{module}.py").read_text()) for module in importing}
-        assert used == {"names": ["ASCII", "compile"], "identity": ["compile"]}
+        assert used == {"field_names": ["ASCII", "compile"], "identity": ["compile"]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
+from extra_headers.forwarding.policy.provider_data import RepeatedKeys, decode_object
 
 OBJECTS = {
     "an empty object": ("{}", {}),

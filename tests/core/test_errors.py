@@ -12,7 +12,7 @@ from extra_headers.forwarding import (
     Reason,
     evaluate,
 )
-from extra_headers.forwarding.decisions import CORE_REASONS, EXPLANATIONS, REASONS
+from extra_headers.forwarding.policy.decision import CORE_REASONS, EXPLANATIONS, REASONS
 from tests.core.helpers import DEFAULT, KIND_OF
 
 REJECT_BLOCKED = Policy(on_blocked="reject")

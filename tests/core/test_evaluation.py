@@ -3,7 +3,7 @@
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Evaluation, Outcome, Policy, Reason, evaluate
-from extra_headers.forwarding.envelope import decode_object
+from extra_headers.forwarding.policy.provider_data import decode_object
 from tests.core.helpers import DEFAULT, DROP, limited, many, reason, reasons
 
 

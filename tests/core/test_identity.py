@@ -8,12 +8,19 @@ import pytest
 import yaml
 
 from extra_headers.forwarding import Policy, Reason
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
-from extra_headers.forwarding.decisions import MissingHeader, MissingReason, ServerSet, ServerSetResult
-from extra_headers.forwarding.identity import User, parse_template, render
-from extra_headers.forwarding.lint import NEVER_UNBLOCKED
-from extra_headers.forwarding.names import is_prefix
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED
+from extra_headers.forwarding.policy.field_names import is_prefix
+from extra_headers.forwarding.policy.identity import (
+    MissingHeader,
+    MissingReason,
+    ServerSet,
+    ServerSetResult,
+    User,
+    parse_template,
+    render,
+)
+from extra_headers.forwarding.policy.model import parse_policy
 from tests.core.helpers import SUBJECT, complaint, reason, reasons, spellings
 
 ALICE = User("alice", "blue", {"teams": ["ml", "ops"], "a_b-c9": ["x"], "empty": []})

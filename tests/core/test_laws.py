@@ -18,8 +18,8 @@ from extra_headers.forwarding import (
     Reason,
     evaluate,
 )
-from extra_headers.forwarding.envelope import RepeatedKeys, decode_object
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.model import parse_policy
+from extra_headers.forwarding.policy.provider_data import RepeatedKeys, decode_object
 from tests.core.helpers import KIND_OF, SUBJECT
 from tests.core.oracle import Headers, compared, core_reason, expected_reasons, is_name, is_value, matching
 from tests.core.strategies import (

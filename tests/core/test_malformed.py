@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Outcome, Reason, evaluate
-from extra_headers.forwarding.evaluation import malformed_envelope
+from extra_headers.forwarding.policy.evaluation import malformed_envelope
 from tests.core.helpers import DEFAULT, DROP, limited, many, reason, reasons
 
 MALFORMED_ENVELOPES: list[object] = [

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Limits, Policy, Reason, evaluate
-from extra_headers.forwarding.matching import _Patterns, matcher
+from extra_headers.forwarding.policy.matcher import _Patterns, matcher
 from tests.core.helpers import DEFAULT, KIND_OF, is_forwarded, reason, reasons
 
 

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from extra_headers.forwarding.names import covering, fold, is_prefix, is_token
+from extra_headers.forwarding.policy.field_names import covering, fold, is_prefix, is_token
 
 # RFC 9110 section 5.6.2, written out.
 TCHAR = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters

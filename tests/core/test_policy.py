@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from extra_headers.forwarding import Limits, Policy
-from extra_headers.forwarding import policy as policy_module
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy import model as policy_module
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.policy.model import parse_policy
 from tests.core.helpers import SUBJECT
 
 

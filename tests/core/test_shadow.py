@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from extra_headers.forwarding import Limits, Policy, Reason
-from extra_headers.forwarding.policy import ShadowPolicy, parse_policy
+from extra_headers.forwarding.policy.model import ShadowPolicy, parse_policy
 from tests.core.helpers import SUBJECT, complaint, reason
 
 LIVE_ONLY = ("enabled", "field", "shadow", "set", "on_missing")

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from extra_headers.forwarding import Policy
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST, CoreRule
-from extra_headers.forwarding.lint import NEVER_UNBLOCKED
-from extra_headers.forwarding.names import is_prefix
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST, CoreRule
+from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED
+from extra_headers.forwarding.policy.field_names import is_prefix
+from extra_headers.forwarding.policy.model import parse_policy
 from tests.core.helpers import SUBJECT, complaint
 
 # A setting, and what the message about it must say: the entry, what is wrong, what would be right.

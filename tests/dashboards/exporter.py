@@ -19,8 +19,8 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from prometheus_client import make_wsgi_app
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.identity import User
-from extra_headers.forwarding.judge import labels_of
+from extra_headers.forwarding.enforcement import labels_of
+from extra_headers.forwarding.policy.identity import User
 from extra_headers.telemetry.metrics import Metrics, ProviderMetrics
 
 if TYPE_CHECKING:

@@ -138,9 +138,7 @@ def _screenshot(drawing: dict[str, Any], image: Path) -> None:
         )
         if "data-error" in dom.stdout:
             sys.exit(dom.stdout.partition("data-error=")[2][:2000])
-        subprocess.run(  # noqa: S603 - the lines above
-            [*browser, f"--screenshot={image}", page.as_uri()], capture_output=True, check=True, timeout=120
-        )
+        subprocess.run([*browser, f"--screenshot={image}", page.as_uri()], capture_output=True, check=True, timeout=120)  # noqa: S603 - ours
 
 
 if __name__ == "__main__":

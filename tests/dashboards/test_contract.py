@@ -11,32 +11,33 @@ from extra_headers.dashboards.generate import GENERATED
 from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_COUNT, EVALUATION_SUM, INSTANCE, JOB
 from extra_headers.dashboards.recording import RECORDED, grown, usual
 from extra_headers.dashboards.tuning import Tuning
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome, Reason, ServerSetResult
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome, Reason
+from extra_headers.forwarding.policy.identity import ServerSetResult
+from extra_headers.telemetry import contract
 from tests.dashboards.documents import Json, Target, dashboards, panels, targets
 from tests.dashboards.promql import parse
 
-_HISTOGRAM = names.LABELS[names.EVALUATION_SECONDS]
+_HISTOGRAM = contract.LABELS[contract.EVALUATION_SECONDS]
 
 SCRAPED = {
-    **{metric: set(labels) for metric, labels in names.LABELS.items() if metric != names.EVALUATION_SECONDS},
+    **{metric: set(labels) for metric, labels in contract.LABELS.items() if metric != contract.EVALUATION_SECONDS},
     EVALUATION_BUCKET: {*_HISTOGRAM, "le"},
     EVALUATION_SUM: set(_HISTOGRAM),
     EVALUATION_COUNT: set(_HISTOGRAM),
 }
 RULED = {
     **{metric: set(labels) for metric, labels in RECORDED.items()},
-    grown(Tuning()): {names.LABEL_PROVIDER, names.LABEL_DECISION},
-    usual(Tuning()): {names.LABEL_PROVIDER, names.LABEL_DECISION},
+    grown(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
+    usual(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
 }
 VALUES: dict[str, set[str]] = {
-    names.LABEL_DECISION: {kind.value for kind in DecisionKind},
-    names.LABEL_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
-    names.LABEL_OUTCOME: {outcome.value for outcome in Outcome},
-    names.LABEL_RESULT: {result.value for result in ServerSetResult},
-    names.LABEL_SHADOW_DECISION: {kind.value for kind in DecisionKind},
-    names.LABEL_SHADOW_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
-    names.LABEL_SHADOW_OUTCOME: {outcome.value for outcome in Outcome},
+    contract.LABEL_DECISION: {kind.value for kind in DecisionKind},
+    contract.LABEL_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
+    contract.LABEL_OUTCOME: {outcome.value for outcome in Outcome},
+    contract.LABEL_RESULT: {result.value for result in ServerSetResult},
+    contract.LABEL_SHADOW_DECISION: {kind.value for kind in DecisionKind},
+    contract.LABEL_SHADOW_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
+    contract.LABEL_SHADOW_OUTCOME: {outcome.value for outcome in Outcome},
 }
 
 
@@ -111,7 +112,7 @@ def test_panel_says_what_a_reader_needs(panel: Json) -> None:
 
 def test_every_reason_has_a_colour() -> None:
     """A reason that is added to the vocabulary needs a colour, and no colour is left for one that went."""
-    assert set(colours.REASONS) == VALUES[names.LABEL_REASON] - {Reason.ALLOWED}
+    assert set(colours.REASONS) == VALUES[contract.LABEL_REASON] - {Reason.ALLOWED}
 
 
 def test_panel_titles_are_unique_within_a_dashboard() -> None:
@@ -141,7 +142,7 @@ def test_variables_offer_several_and_all() -> None:
     """Job, instance and provider can each be one, several or all."""
     for dashboard in dashboards().values():
         chosen = {v["name"]: v for v in dashboard["templating"]["list"] if v["type"] == "query"}
-        assert list(chosen) == [JOB, INSTANCE, names.LABEL_PROVIDER]
+        assert list(chosen) == [JOB, INSTANCE, contract.LABEL_PROVIDER]
         assert all(variable["multi"] and variable["includeAll"] for variable in chosen.values())
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from extra_headers.dashboards.tuning import Tuning
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from tests.dashboards.documents import targets
 from tests.dashboards.stack import Exporter, Prometheus, Receiver, Stack, wait_for
 from tests.dashboards.test_live_panels import NEEDS_A_DAY, _numbers, _with_variables

@@ -116,9 +116,7 @@ class TestExport:
             "from extra_headers.dashboards.cli import dashboards; dashboards()"
         )
         command = [sys.executable, "-c", code, "export", "--out", str(tmp_path)]
-        result = subprocess.run(  # noqa: S603 - the test's own arguments
-            command, capture_output=True, text=True, check=False, timeout=60
-        )
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
         assert result.returncode == 0, result.stderr
         assert _files(tmp_path) == _files(GENERATED)
 

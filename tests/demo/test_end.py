@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.forwarding.demo.story import PROVIDER_KEY
+from extra_headers.forwarding.cli.demo.scenarios import PROVIDER_KEY
 from tests.demo.running import COMMAND, SECONDS, RunningDemo
 
 

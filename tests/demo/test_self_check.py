@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from extra_headers.forwarding.decisions import DecisionKind, Outcome, Reason
-from extra_headers.forwarding.demo import play, run
-from extra_headers.forwarding.demo.client import Reply
-from extra_headers.forwarding.demo.play import Arrival, Counted, Exchange
-from extra_headers.forwarding.demo.story import PROVIDER_KEY, SCENES, SECRETS
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
+from extra_headers.forwarding.cli.demo import run, runner
+from extra_headers.forwarding.cli.demo.client import Reply
+from extra_headers.forwarding.cli.demo.runner import Arrival, Counted, Exchange
+from extra_headers.forwarding.cli.demo.scenarios import PROVIDER_KEY, SCENES, SECRETS
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome, Reason
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from tests.demo.running import exit_code
 
 
@@ -26,7 +26,7 @@ class TestSelfCheck:
         exchange = Exchange(self.OVERRIDE.callers[0], Reply(status, None, (0.0, 1.0)), arrival)
         first = Arrival(ReceivedRequest(head.replace(credential, PROVIDER_KEY).encode(), b"{}"), arrival.ordinary)
         counted = Counted(decisions, Counter({Outcome.FILTERED: 1}), {}, Counter(), 0)
-        return "; ".join(play._faults(self.OVERRIDE, [exchange], counted, 1, first))
+        return "; ".join(runner._faults(self.OVERRIDE, [exchange], counted, 1, first))
 
     def test_finds_nothing_where_all_is_well(self) -> None:
         """A scene that goes as told has no faults."""

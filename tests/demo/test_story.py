@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from extra_headers.forwarding.demo.story import SCENES
+from extra_headers.forwarding.cli.demo.scenarios import SCENES
 from tests.demo.running import SECONDS, RunningDemo
 from tests.docs.pages import ROOT, blocks
 

@@ -20,10 +20,10 @@ import pytest
 import yaml
 
 from extra_headers.forwarding import evaluate
-from extra_headers.forwarding.cli.commands import commands
-from extra_headers.forwarding.decisions import Outcome
-from extra_headers.forwarding.policy import Policy, parse_policy
-from extra_headers.telemetry import names
+from extra_headers.forwarding.cli.app import commands
+from extra_headers.forwarding.policy.decision import Outcome
+from extra_headers.forwarding.policy.model import Policy, parse_policy
+from extra_headers.telemetry import contract
 from tests.dashboards.programs import DEBIAN_PACKAGES
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
@@ -92,7 +92,7 @@ def check_traceql(block: Block, _: Path) -> None:
     """Check a search for traces: it is in braces, and asks only for attributes that exist."""
     assert re.fullmatch(r"\{[^{}]+\}", block.text.strip())
     asked = set(re.findall(r"span\.(\S+)", block.text))
-    known = {value for name, value in vars(names).items() if name.startswith("ATTR_")}
+    known = {value for name, value in vars(contract).items() if name.startswith("ATTR_")}
     assert asked
     assert asked <= known
 
@@ -224,6 +224,6 @@ def test_metrics_in_queries_exist() -> None:
     unknown: dict[str, set[str]] = {}
     for page in PAGES:
         named = set(re.findall(r"\bextra_headers_\w+?(?:_total|_seconds|_info)\b", page.read_text(encoding="utf-8")))
-        if extra := named - set(names.LABELS):
+        if extra := named - set(contract.LABELS):
             unknown[page.name] = extra
     assert unknown == {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.forwarding.demo.server import ServerProcess, free_port
+from extra_headers.forwarding.testing.processes import ServerProcess, free_port
 from tests.docs.pages import ROOT, Block, blocks
 from tests.docs.test_blocks import is_checked_for_form
 from tests.watch.endpoint import wait_until

@@ -9,10 +9,10 @@ import yaml
 from openai import OpenAI
 
 from extra_headers.forwarding import ExtraHeaders, Policy, evaluate
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Evaluation, Outcome, Reason
-from extra_headers.forwarding.demo.upstream import Upstream
-from extra_headers.forwarding.envelope import decode_object
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Evaluation, Outcome, Reason
+from extra_headers.forwarding.policy.model import parse_policy
+from extra_headers.forwarding.policy.provider_data import decode_object
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.docs.pages import ROOT, rows
 from tests.watch.endpoint import answering
 

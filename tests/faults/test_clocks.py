@@ -5,7 +5,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from prometheus_client import CollectorRegistry
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from extra_headers.telemetry.audit import RateLimit
 from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
 
@@ -64,9 +64,9 @@ class TestMetrics:
         provider = _provider(registry)
         provider.record(evaluate({"X-A": "1"}, _POLICY), -_YEAR)
 
-        labels = {names.LABEL_PROVIDER: "p"}
-        assert registry.get_sample_value(f"{names.EVALUATION_SECONDS}_sum", labels) == 0
-        assert registry.get_sample_value(f"{names.EVALUATION_SECONDS}_count", labels) == 1
+        labels = {contract.LABEL_PROVIDER: "p"}
+        assert registry.get_sample_value(f"{contract.EVALUATION_SECONDS}_sum", labels) == 0
+        assert registry.get_sample_value(f"{contract.EVALUATION_SECONDS}_count", labels) == 1
 
 
 def _provider(registry: CollectorRegistry) -> ProviderMetrics:
@@ -78,6 +78,6 @@ def _exemplar(registry: CollectorRegistry) -> str | None:
         sample.exemplar.labels["trace_id"]
         for family in registry.collect()
         for sample in family.samples
-        if sample.name == names.DECISIONS_TOTAL and sample.exemplar is not None
+        if sample.name == contract.DECISIONS_TOTAL and sample.exemplar is not None
     ]
     return found[0] if found else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from tests.telemetry.servers import running
 from tests.telemetry.test_fails_open import COLLECTORS
 
@@ -38,7 +38,7 @@ def test_a_full_queue_costs_spans_only(tmp_path: Path, collector: Callable[[], A
             # Not a timing: waiting for as many exports as there are batches would take minutes.
             assert time.monotonic() - started < _REQUESTS / 8 * 10
             assert [r.values("x-tenant") for r in stack.upstream.take()] == [["a"]] * _REQUESTS
-            assert stack.counted(before, names.DECISIONS_TOTAL) == {
+            assert stack.counted(before, contract.DECISIONS_TOTAL) == {
                 ("forwarded", "drop_both", "allowed"): _REQUESTS,
                 ("blocked", "drop_both", "credential"): _REQUESTS,
                 ("malformed", "drop_both", "value"): _REQUESTS,

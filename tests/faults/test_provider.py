@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from extra_headers.forwarding.demo.upstream import Answer, Ending, ReceivedRequest, answer_as_provider
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.recording_provider import Answer, Ending, ReceivedRequest, answer_as_provider
+from extra_headers.telemetry import contract
 from tests.server.stack import PROVIDER_KEY, Stack
 from tests.telemetry.servers import running
 
@@ -57,7 +57,7 @@ class _FailsFirst:
 
 
 def _counted(stack: Stack, before: dict[Any, float]) -> dict[tuple[str, str], float]:
-    decisions = stack.counted(before, names.DECISIONS_TOTAL)
+    decisions = stack.counted(before, contract.DECISIONS_TOTAL)
     assert {provider for _, provider, _ in decisions} == {"drop_both"}
     return {(decision, reason): total for (decision, _, reason), total in decisions.items()}
 
@@ -88,7 +88,7 @@ def test_a_retry_carries_the_same_and_counts_nothing(stack: Stack, fault: Answer
     assert response.status_code == 200, response.text
     assert [_carried(call) for call in _calls(stack)] == [_ALL_OF_THEM, _ALL_OF_THEM]
     assert _counted(stack, before) == _EXPECTED
-    assert stack.counted(before, names.REQUESTS_TOTAL) == {("filtered", "drop_both"): 1}
+    assert stack.counted(before, contract.REQUESTS_TOTAL) == {("filtered", "drop_both"): 1}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_provider_that_never_recovers(stack: Stack, fault: Answer, attempts: i
     assert not [value for value in ("blue", "once", "stopped") if value in response.text]
     assert [_carried(call) for call in _calls(stack)] == [_ALL_OF_THEM] * attempts
     assert _counted(stack, before) == _EXPECTED
-    assert stack.counted(before, names.REQUESTS_TOTAL) == {("filtered", "drop_both"): 1}
+    assert stack.counted(before, contract.REQUESTS_TOTAL) == {("filtered", "drop_both"): 1}
 
 
 def test_the_next_caller_is_not_affected(stack: Stack) -> None:
@@ -122,4 +122,4 @@ def test_the_next_caller_is_not_affected(stack: Stack) -> None:
 
     (call,) = _calls(stack)
     assert _carried(call) == {"authorization": [f"Bearer {PROVIDER_KEY}"]}
-    assert stack.counted(before, names.DECISIONS_TOTAL) == {}
+    assert stack.counted(before, contract.DECISIONS_TOTAL) == {}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from extra_headers.forwarding.demo.server import OgxServer, ServerError, free_port, inference_provider, run_config
-from extra_headers.forwarding.demo.upstream import Upstream
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.processes import OgxServer, ServerError, free_port, inference_provider, run_config
+from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.telemetry import contract
 from tests.server.stack import PROVIDER_KEY
 from tests.telemetry.servers import running
 
@@ -24,7 +24,7 @@ def test_a_running_server_does_not_read_it_again(tmp_path: Path) -> None:
         assert stack.send("on", {"Authorization": "evil"}).status_code == 200
         (received,) = stack.upstream.take()
         assert received.values("authorization") == [f"Bearer {PROVIDER_KEY}"]
-        assert stack.counted(before, names.DECISIONS_TOTAL) == {("blocked", "on", "credential"): 1}
+        assert stack.counted(before, contract.DECISIONS_TOTAL) == {("blocked", "on", "credential"): 1}
 
 
 @pytest.mark.parametrize(

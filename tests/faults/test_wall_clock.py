@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
+from extra_headers.telemetry import contract
 from tests.dashboards.programs import run
 from tests.server.stack import PROVIDER_KEY, Stack
 from tests.telemetry.servers import running, wait_until
@@ -33,13 +33,13 @@ def test_nothing_changes_but_the_time(tmp_path: Path) -> None:
             (received,) = (call for call in stack.upstream.take() if call.method == "POST")
             assert received.values("x-tenant") == ["a"]
             assert received.values("authorization") == [f"Bearer {PROVIDER_KEY}"]
-            assert stack.counted(before, names.DECISIONS_TOTAL) == {
+            assert stack.counted(before, contract.DECISIONS_TOTAL) == {
                 ("blocked", "on", "credential"): 1,
                 ("forwarded", "on", "allowed"): 1,
             }
-            assert stack.counted(before, names.REQUESTS_TOTAL) == {("filtered", "on"): 1}
-            assert stack.counted(before, f"{names.EVALUATION_SECONDS}_count") == {("on",): 1}
-            assert len(re.findall(f'"event": "{names.EVENT_DECISION}"', stack.server.log)) == number
+            assert stack.counted(before, contract.REQUESTS_TOTAL) == {("filtered", "on"): 1}
+            assert stack.counted(before, f"{contract.EVALUATION_SECONDS}_count") == {("on",): 1}
+            assert len(re.findall(f'"event": "{contract.EVENT_DECISION}"', stack.server.log)) == number
             wait_until(lambda: _traced(collector) == number)  # noqa: B023
 
 
@@ -67,4 +67,4 @@ def _seconds_ahead(stack: Stack) -> float:
 
 def _traced(collector: OtlpReceiver) -> int:
     """Return how many server spans carry a decision."""
-    return sum(s.attributes.get(names.ATTR_OUTCOME) == "filtered" and not s.parent_span_id for s in collector.spans)
+    return sum(s.attributes.get(contract.ATTR_OUTCOME) == "filtered" and not s.parent_span_id for s in collector.spans)

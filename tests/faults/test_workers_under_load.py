@@ -11,8 +11,8 @@ from shutil import rmtree
 
 import httpx
 
-from extra_headers.forwarding.demo.server import free_port
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.processes import free_port
+from extra_headers.telemetry import contract
 from tests.server.stack import Series, Stack, grown
 from tests.telemetry.servers import running, wait_until
 
@@ -78,16 +78,16 @@ def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path) -> None:
         assert answers["200"] > answers["broke"]
         after = wait_until(lambda: _scrapes(stack))
 
-        decisions = grown(before, after, names.DECISIONS_TOTAL)
+        decisions = grown(before, after, contract.DECISIONS_TOTAL)
         assert set(decisions) == _EACH
-        for counted in (*decisions.values(), *grown(before, after, names.REQUESTS_TOTAL).values()):
+        for counted in (*decisions.values(), *grown(before, after, contract.REQUESTS_TOTAL).values()):
             assert answers["200"] <= counted <= 300
 
         # The supervisor has replaced it, and the totals go on to the last request.
         wait_until(lambda: len(_workers(directory)) == 2)
         before = stack.series()
         assert _send(stack, 50) == {"200": 50}
-        assert grown(before, stack.series(), names.DECISIONS_TOTAL) == dict.fromkeys(_EACH, 50)
+        assert grown(before, stack.series(), contract.DECISIONS_TOTAL) == dict.fromkeys(_EACH, 50)
 
 
 def test_the_directory_is_removed(tmp_path: Path) -> None:
@@ -111,4 +111,4 @@ def test_the_directory_is_removed(tmp_path: Path) -> None:
         wait_until(lambda: _scrapes(stack))
         before = stack.series()
         assert _send(stack, 30) == {"200": 30}
-        assert grown(before, stack.series(), names.DECISIONS_TOTAL) == dict.fromkeys(_EACH, 30)
+        assert grown(before, stack.series(), contract.DECISIONS_TOTAL) == dict.fromkeys(_EACH, 30)

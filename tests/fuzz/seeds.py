@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from extra_headers.forwarding.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
 from tests.attacks.corpus import CASES
 
 MAX_BYTES = 2048

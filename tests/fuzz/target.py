@@ -15,8 +15,8 @@ from extra_headers.forwarding import (
     PolicyError,
     evaluate,
 )
-from extra_headers.forwarding.envelope import RepeatedKeys
-from extra_headers.forwarding.policy import parse_policy
+from extra_headers.forwarding.policy.model import parse_policy
+from extra_headers.forwarding.policy.provider_data import RepeatedKeys
 from extra_headers.telemetry.audit import _line
 from extra_headers.telemetry.spans import decision_attributes
 from tests.attacks.corpus import caller_headers

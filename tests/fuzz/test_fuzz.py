@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.forwarding import matching
+from extra_headers.forwarding.policy import matcher
 from tests.attacks.corpus import CASES
 from tests.fuzz.seeds import seeds
 from tests.fuzz.target import check
@@ -38,12 +38,12 @@ def test_the_seeds_are_the_attack_corpus() -> None:
 
 def test_a_planted_fault_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The target would tell: with names compared as they are written, `AUTHORIZATION` passes, and it says so."""
-    monkeypatch.setattr(matching, "fold", lambda name: name)
-    matching.matcher.cache_clear()
+    monkeypatch.setattr(matcher, "fold", lambda name: name)
+    matcher.matcher.cache_clear()
     try:
         with pytest.raises(AssertionError):
             check(b'{}\n{"vllm_extra_headers": {"AUTHORIZATION": "1"}}')
     finally:
-        matching.matcher.cache_clear()
+        matcher.matcher.cache_clear()
     monkeypatch.undo()
     check(b'{}\n{"vllm_extra_headers": {"AUTHORIZATION": "1"}}')

@@ -20,7 +20,7 @@ _RAISED_BY_OGX = {"openai", "pydantic"}
 
 
 def _locked(lock: str) -> dict[str, Version]:
-    text = (_ROOT / f"requirements-{lock}.lock").read_text()
+    text = (_ROOT / "locks" / f"{lock}.lock").read_text()
     return {name: Version(pinned) for name, pinned in re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", text, re.MULTILINE)}
 
 
@@ -84,7 +84,7 @@ def test_the_documented_range_is_the_tested_one() -> None:
 @pytest.mark.parametrize("lock", _COLUMNS)
 def test_the_locks_name_no_host(lock: str) -> None:
     """Every lock pins each package by hash and is free of addresses."""
-    text = (_ROOT / f"requirements-{lock}.lock").read_text()
+    text = (_ROOT / "locks" / f"{lock}.lock").read_text()
 
     assert "://" not in text
     assert text.count("==") <= text.count("--hash=")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from tests.llama_stack.traced import Traced
 from tests.server.host import IS_OGX
 from tests.telemetry.servers import running

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from extra_headers.forwarding.host import Host
+from extra_headers.forwarding.ogx.host import Host
 from tests.llama_stack.traced import Traced
 from tests.server.host import HEADER, load
 

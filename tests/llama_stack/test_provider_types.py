@@ -7,9 +7,9 @@ import pytest
 import yaml
 from openai import OpenAIError
 
-from extra_headers.forwarding.adapter import extended_spec, get_adapter_impl
-from extra_headers.forwarding.forwarder import default_field
-from extra_headers.forwarding.host import Host
+from extra_headers.forwarding.ogx.host import Host
+from extra_headers.forwarding.ogx.specs import extended_spec, get_adapter_impl
+from extra_headers.forwarding.policy.model import default_field
 from tests.server.host import HEADER, load
 
 load("{host}.core.distribution")

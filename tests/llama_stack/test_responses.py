@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from tests.llama_stack.traced import Traced
 from tests.server.host import HEADER
 from tests.server.stack import PROVIDER_KEY
@@ -36,11 +36,11 @@ def test_forwards_and_counts_once(traced: Traced, streamed: bool) -> None:  # no
     assert received.values("x-maas-subscription") == ["free-tier"]
     assert received.values("authorization") == [f"Bearer {PROVIDER_KEY}"]
     assert received.values("x-api-key") == []
-    assert traced.stack.counted(before, names.DECISIONS_TOTAL) == {
+    assert traced.stack.counted(before, contract.DECISIONS_TOTAL) == {
         ("forwarded", "on", "allowed"): 1,
         ("blocked", "on", "credential"): 2,
     }
-    assert traced.stack.counted(before, names.REQUESTS_TOTAL) == {("filtered", "on"): 1}
+    assert traced.stack.counted(before, contract.REQUESTS_TOTAL) == {("filtered", "on"): 1}
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -54,7 +54,7 @@ def test_a_rejected_one_sends_nothing(traced: Traced, streamed: bool) -> None:  
     assert "nothing was sent to the provider: header 'Authorization' is blocked (credential" in response.text
     assert "evil" not in response.text
     assert traced.stack.upstream.take() == []
-    assert traced.stack.counted(before, names.REQUESTS_TOTAL) == {("rejected", "reject_both"): 1}
+    assert traced.stack.counted(before, contract.REQUESTS_TOTAL) == {("rejected", "reject_both"): 1}
 
 
 def test_background_responses_carry_their_own(traced: Traced) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from extra_headers.forwarding.demo.server import inference_provider
+from extra_headers.forwarding.testing.processes import inference_provider
 from tests.server.host import HEADER
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
 from tests.telemetry.servers import running

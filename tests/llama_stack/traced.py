@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from extra_headers.forwarding.demo.otlp import ExportedSpan, OtlpReceiver
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
+from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from tests.server.stack import Stack
 from tests.telemetry.servers import wait_until
 

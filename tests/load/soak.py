@@ -22,9 +22,9 @@ from threading import Thread
 import httpx
 
 from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
-from extra_headers.forwarding.demo.server import OgxServer, free_port, inference_provider, run_config
-from extra_headers.forwarding.demo.upstream import ReceivedRequest, Upstream
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.processes import OgxServer, free_port, inference_provider, run_config
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
+from extra_headers.telemetry import contract
 from tests.load.process import Usage
 from tests.load.traffic import PROVIDERS, Decided, Request, answer, requests
 from tests.server.stack import PROVIDER_KEY, Stack
@@ -131,9 +131,9 @@ def run(
         load.check_upstream()
         result.at_rest = before, load.settled(before)
         # Label values come in the order of the labels' names.
-        for (decision, provider, reason), total in stack.counted(series, names.DECISIONS_TOTAL).items():
+        for (decision, provider, reason), total in stack.counted(series, contract.DECISIONS_TOTAL).items():
             result.counted[provider, decision, reason] = round(total)
-        for (outcome, provider), total in stack.counted(series, names.REQUESTS_TOTAL).items():
+        for (outcome, provider), total in stack.counted(series, contract.REQUESTS_TOTAL).items():
             result.counted_outcomes[provider, outcome] = round(total)
         result.log_errors = _errors(stack.server.log)
         return result

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from extra_headers.forwarding.demo.upstream import Answer, Ending, ReceivedRequest, answer_as_provider
+from extra_headers.forwarding.testing.recording_provider import Answer, Ending, ReceivedRequest, answer_as_provider
 
 PROVIDERS: Mapping[str, object] = {
     "on": True,

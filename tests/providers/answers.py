@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from extra_headers.forwarding.demo.upstream import MODEL, Answer, ReceivedRequest, answer_as_provider
+from extra_headers.forwarding.testing.recording_provider import MODEL, Answer, ReceivedRequest, answer_as_provider
 
 IAM_TOKEN = "the-iam-token"
 

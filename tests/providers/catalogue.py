@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from tests.providers.answers import IAM_TOKEN
 
 PROVIDER_KEY = "the-provider-key"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
-from extra_headers.forwarding.forwarder import default_field
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.model import default_field
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
+from extra_headers.telemetry import contract
 from tests.providers.catalogue import CASES, provider_entry
 from tests.providers.stack import ENDPOINTS, running
 from tests.server.stack import Stack, grown
@@ -114,11 +114,11 @@ def _measure(stack: Stack, adapter_type: str, endpoint: str) -> str | None:
     assert b"evil" not in request.head, endpoint
     case.credential(request)
     after = stack.series(adapter_type)
-    assert grown(before, after, names.DECISIONS_TOTAL) == {
+    assert grown(before, after, contract.DECISIONS_TOTAL) == {
         ("forwarded", adapter_type, "allowed"): 1,
         ("blocked", adapter_type, "credential"): _BLOCKED,
     }, endpoint
-    assert grown(before, after, names.REQUESTS_TOTAL) == {("filtered", adapter_type): 1}, endpoint
+    assert grown(before, after, contract.REQUESTS_TOTAL) == {("filtered", adapter_type): 1}, endpoint
     rejected = stack.send(adapter_type, {"X-Tenant": "a\nb"}, target, field=field)
     # A streamed Response has begun by then: its last event tells.
     expected = 200 if endpoint == "responses_stream" else 400

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from extra_headers.forwarding.demo.server import OgxServer, free_port, run_config
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.processes import OgxServer, free_port, run_config
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.providers.answers import answer_as_any_provider
 from tests.providers.tunnel import CertificateAuthority, Tunnel
 from tests.server.stack import ENDPOINTS as INFERENCE_ENDPOINTS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extra_headers.forwarding.demo.upstream import ReceivedRequest
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from tests.providers.catalogue import CASES
 from tests.providers.matrix import TWICE, calls
 from tests.providers.stack import ENDPOINTS

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from extra_headers.forwarding.forwarder import default_field
+from extra_headers.forwarding.policy.model import default_field
 from tests.providers.catalogue import CASES
 from tests.server.stack import Stack
 

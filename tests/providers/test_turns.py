@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from extra_headers.forwarding.demo.upstream import Answer, ReceivedRequest
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.recording_provider import Answer, ReceivedRequest
+from extra_headers.telemetry import contract
 from tests.providers.answers import answer_as_any_provider
 from tests.providers.tools import tool_server
 from tests.server.stack import Stack
@@ -77,11 +77,11 @@ def test_every_turn_carries_the_headers_and_tools_do_not(stack: Stack) -> None:
     received = stack.upstream.take()
     assert _tenants(received) == [["blue"], ["blue"]]
     assert all(b"evil" not in request.head for request in received)
-    assert stack.counted(before, names.DECISIONS_TOTAL, "vllm") == {
+    assert stack.counted(before, contract.DECISIONS_TOTAL, "vllm") == {
         ("forwarded", "vllm", "allowed"): 1,
         ("blocked", "vllm", "credential"): 1,
     }
-    assert stack.counted(before, names.REQUESTS_TOTAL, "vllm") == {("filtered", "vllm"): 1}
+    assert stack.counted(before, contract.REQUESTS_TOTAL, "vllm") == {("filtered", "vllm"): 1}
 
 
 def test_a_later_response_carries_its_own_callers_headers(stack: Stack) -> None:

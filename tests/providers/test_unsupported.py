@@ -6,8 +6,8 @@ import aiohttp
 import httpx
 import pytest
 
-from extra_headers.forwarding.forwarder import Forwarder
-from extra_headers.forwarding.outbound import UnsupportedProviderError, forwarding_class
+from extra_headers.forwarding.ogx.forwarder import Forwarder
+from extra_headers.forwarding.ogx.mixins import UnsupportedProviderError, forwarding_class
 
 
 class _Host:

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from mcp.server import MCPServer
 
-from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.testing.processes import free_port
 from tests.telemetry.servers import wait_until
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from extra_headers.forwarding.demo.server import free_port, inference_provider
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.processes import free_port, inference_provider
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.server.host import IS_OGX, SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
 

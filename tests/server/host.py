@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from extra_headers.forwarding.demo.server import HostServer, OgxServer, run_config
-from extra_headers.forwarding.host import PROVIDER_DATA_HEADERS
+from extra_headers.forwarding.ogx.host import PROVIDER_DATA_HEADERS
+from extra_headers.forwarding.testing.processes import HostServer, OgxServer, run_config
 from tests.server.llama_stack import LlamaStackServer, llama_stack_run_config
 
 IS_OGX = find_spec("ogx") is not None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from extra_headers.forwarding.demo.server import inference_provider, run_config
+from extra_headers.forwarding.testing.processes import inference_provider, run_config
 from tests.server.stack import PROVIDER_KEY
 
 SET = {"X-Tenant-Id": "${user.tenant}", "x-user": "${user.id}", "x-team": "${user.attributes.teams[0]}"}

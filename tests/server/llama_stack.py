@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, override
 
-from extra_headers.forwarding.demo.server import HostServer, run_config
+from extra_headers.forwarding.testing.processes import HostServer, run_config
 
 
 class LlamaStackServer(HostServer):

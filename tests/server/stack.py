@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from extra_headers.forwarding.demo.server import HostServer
-from extra_headers.forwarding.demo.upstream import Upstream
-from extra_headers.telemetry import names
+from extra_headers.forwarding.testing.processes import HostServer
+from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.telemetry import contract
 from tests.server.host import HEADER, IS_OGX
 
 PROVIDER_KEY = "the-provider-key"
@@ -50,7 +50,7 @@ _ANTHROPIC = {
 ENDPOINTS: Mapping[str, Endpoint] = {**_INFERENCE, **_ANTHROPIC} if IS_OGX else _INFERENCE
 """The endpoints that the host has. Responses, which calls chat, is not among them."""
 
-_METRICS = sorted(names.LABELS)
+_METRICS = sorted(contract.LABELS)
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 

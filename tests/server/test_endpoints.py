@@ -2,7 +2,7 @@
 
 import pytest
 
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from tests.server.host import HEADER
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
 
@@ -29,11 +29,11 @@ class TestEveryEndpoint:
         before = stack.series()
         stack.send("on", _MIXED, endpoint)
 
-        assert stack.counted(before, names.DECISIONS_TOTAL) == {
+        assert stack.counted(before, contract.DECISIONS_TOTAL) == {
             ("forwarded", "on", "allowed"): 1,
             ("blocked", "on", "credential"): 2,
         }
-        assert stack.counted(before, names.REQUESTS_TOTAL) == {("filtered", "on"): 1}
+        assert stack.counted(before, contract.REQUESTS_TOTAL) == {("filtered", "on"): 1}
 
     def test_answers_403_for_a_blocked_header_and_sends_nothing(self, stack: Stack, endpoint: str) -> None:
         """With `on_blocked: reject` the caller learns which header and why, streamed or not."""

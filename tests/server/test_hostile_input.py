@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from tests.server.stack import ENDPOINTS, Stack
 
 
@@ -22,7 +22,7 @@ class TestHostileNames:
             assert received.values("x-team") == ["the-team"]
             assert received.values("x_team") == []
             assert received.values("x-tenant") == ["mine"]
-            assert stack.counted(before, names.BLOCKED_NAMES_TOTAL) == {
+            assert stack.counted(before, contract.BLOCKED_NAMES_TOTAL) == {
                 ("x-operator-key", "network", "override"): 1,
                 ("x-team", "network", "override"): 1,
             }
@@ -35,7 +35,7 @@ class TestHostileNames:
         (received,) = stack.upstream.take()
         assert [received.values(name) for name in ("x-maas-tier", "x-tenant")] == [["a"], ["b"]]
         assert [received.values(name) for name in ("x-other", "x-maas-internal-id")] == [[], []]
-        assert stack.counted(before, names.BLOCKED_NAMES_TOTAL) == {
+        assert stack.counted(before, contract.BLOCKED_NAMES_TOTAL) == {
             ("_other", "allowing", "not_allowed"): 1,
             ("x-maas-internal-*", "allowing", "operator"): 1,
         }
@@ -60,7 +60,7 @@ class TestMalformedInput:
 
         assert response.status_code == 200
         assert len(stack.upstream.take()) == 1
-        assert stack.counted(before, names.REQUESTS_TOTAL) == {("filtered", "drop_both"): 1}
+        assert stack.counted(before, contract.REQUESTS_TOTAL) == {("filtered", "drop_both"): 1}
 
     @pytest.mark.parametrize("text", ["null", '{"vllm_extra_headers": null}', '{"vllm_extra_headers": {}}', "{}", ""])
     def test_no_headers_are_no_fault(self, stack: Stack, text: str) -> None:
@@ -69,7 +69,7 @@ class TestMalformedInput:
         response = stack.send("on", None, provider_data=text)
 
         assert response.status_code == 200
-        assert stack.counted(before, names.REQUESTS_TOTAL) == {}
+        assert stack.counted(before, contract.REQUESTS_TOTAL) == {}
 
     def test_the_connection_survives_a_refusal(self, stack: Stack) -> None:
         """A refused request does not cost the caller the connection: the next one on it is answered."""

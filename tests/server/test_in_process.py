@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.server.host import HEADER, load
 from tests.server.stack import PROVIDER_KEY
 
@@ -20,7 +20,7 @@ _request_headers = load("{host}.core.request_headers")
 _inference = load("{host}_api")
 _openai_mixin = load("{host}.providers.utils.inference.openai_mixin")
 load("{host}.providers.remote.inference.vllm.vllm")
-_adapter: Any = importlib.import_module("extra_headers.forwarding.adapter")
+_adapter: Any = importlib.import_module("extra_headers.forwarding.ogx.specs")
 
 # A deprecated field of the host's own config, which the host itself reads.
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")

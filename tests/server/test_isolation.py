@@ -7,7 +7,7 @@ from collections import Counter
 
 import httpx
 
-from extra_headers.telemetry import names
+from extra_headers.telemetry import contract
 from tests.server.host import HEADER, IS_OGX
 from tests.server.stack import ENDPOINTS, Stack
 
@@ -77,4 +77,4 @@ async def test_forty_at_once(stack: Stack) -> None:
         mark: ([headers["X-Tenant"]], [headers["X-Shared"]]) if headers else ([], []) for mark, headers in callers
     }
     assert seen == expected
-    assert stack.counted(before, names.REQUESTS_TOTAL) == {("clean", "on"): _WITH_HEADERS}
+    assert stack.counted(before, contract.REQUESTS_TOTAL) == {("clean", "on"): _WITH_HEADERS}

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
-from extra_headers.forwarding.demo.server import free_port
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.processes import free_port
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.server.host import HEADER, SERVER
 
 

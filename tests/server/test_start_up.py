@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from extra_headers.forwarding.demo.server import ServerError, free_port, inference_provider
+from extra_headers.forwarding.testing.processes import ServerError, free_port, inference_provider
 from tests.server.host import SERVER, host_run_config
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from extra_headers.forwarding.demo.server import free_port, inference_provider
-from extra_headers.forwarding.demo.upstream import Upstream
+from extra_headers.forwarding.testing.processes import free_port, inference_provider
+from extra_headers.forwarding.testing.recording_provider import Upstream
 from tests.server.host import SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
 

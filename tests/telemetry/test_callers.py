@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry.trace import SpanKind
 
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from tests.server.stack import ENDPOINTS
 from tests.telemetry.servers import running, wait_until
 

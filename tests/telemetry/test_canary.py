@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
-from extra_headers.forwarding.demo.server import free_port
-from extra_headers.forwarding.demo.upstream import Answer, ReceivedRequest, answer_as_provider
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
+from extra_headers.forwarding.testing.processes import free_port
+from extra_headers.forwarding.testing.recording_provider import Answer, ReceivedRequest, answer_as_provider
 from tests.server.stack import ENDPOINTS, Stack
 from tests.telemetry.servers import running, wait_until
 

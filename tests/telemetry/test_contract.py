@@ -5,9 +5,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome, ServerSetResult
-from extra_headers.forwarding.identity import User
-from extra_headers.telemetry import names, settings
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
+from extra_headers.forwarding.policy.identity import ServerSetResult, User
+from extra_headers.telemetry import contract, settings
 from extra_headers.telemetry.metrics import Metrics
 from extra_headers.telemetry.reference import registry, render
 from extra_headers.telemetry.spans import Caller, decision_attributes, shadow_attributes
@@ -23,7 +23,7 @@ def test_metrics_and_labels() -> None:
     """The registry lists the metrics of the code, each with its labels, and every label is described."""
     metrics = {g["metric_name"]: tuple(g["attributes"]) for g in registry() if g["type"] == "metric"}
 
-    assert metrics == names.LABELS
+    assert metrics == contract.LABELS
     assert {label for labels in metrics.values() for label in labels} == set(_attributes("labels.extra_headers"))
 
 
@@ -70,7 +70,7 @@ def test_span_attributes() -> None:
 
 def test_constants_are_registered() -> None:
     """No attribute name exists in the code that the registry does not know."""
-    constants = {value for key, value in vars(names).items() if key.startswith("ATTR_")}
+    constants = {value for key, value in vars(contract).items() if key.startswith("ATTR_")}
     known = set(_attributes("span.extra_headers")) | set(_attributes("event.extra_headers.decision"))
 
     assert constants == known

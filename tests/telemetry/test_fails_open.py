@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.testing.processes import free_port
 from tests.server.stack import Stack
 from tests.telemetry.servers import running, wait_until
 
@@ -161,9 +161,7 @@ print(json.dumps("went on"))
 def test_everything_raises() -> None:
     """With every part of the telemetry raising, recording goes on and complains once."""
     environment = {**os.environ, "PYTHONPATH": ""}
-    done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", _RAISING], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", _RAISING], env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - ours
 
     assert json.loads(done.stdout) == "went on"
     assert done.stderr.count("telemetry of provider 'p' failed; requests go on") == 1

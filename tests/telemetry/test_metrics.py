@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from extra_headers.forwarding import Evaluation, Policy, evaluate
-from extra_headers.forwarding.decisions import REASONS
-from extra_headers.telemetry import names
+from extra_headers.forwarding.policy.decision import REASONS
+from extra_headers.telemetry import contract
 from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
 from tests.telemetry.totals import totals
 
@@ -42,15 +42,15 @@ class TestSeries:
     def test_all_combinations_exist_at_zero(self, registry: CollectorRegistry) -> None:
         """Every decision and reason, and every outcome, is there before the first event."""
         expected = {("vllm", kind.value, reason.value): 0.0 for kind, reasons in REASONS.items() for reason in reasons}
-        assert totals(registry, names.DECISIONS_TOTAL) == expected
+        assert totals(registry, contract.DECISIONS_TOTAL) == expected
         outcomes = {("vllm", outcome): 0.0 for outcome in ("clean", "filtered", "rejected")}
-        assert totals(registry, names.REQUESTS_TOTAL) == outcomes
+        assert totals(registry, contract.REQUESTS_TOTAL) == outcomes
 
     @pytest.mark.usefixtures("provider")
     def test_the_policy_in_force_is_a_series(self, registry: CollectorRegistry) -> None:
         """Drift between replicas can be seen from the digest."""
         labels = ("vllm", "remote::vllm", _POLICY.digest, "drop", "drop")
-        assert totals(registry, names.POLICY_INFO) == {labels: 1.0}
+        assert totals(registry, contract.POLICY_INFO) == {labels: 1.0}
 
     def test_hostile_names_add_no_series(self, registry: CollectorRegistry, provider: ProviderMetrics) -> None:
         """Ten thousand names that no policy knows add one series at most, and the count stays exact."""
@@ -59,7 +59,7 @@ class TestSeries:
             headers = {f"X-Hostile-{i}": "v" for i in range(start, start + 500)}
             provider.record(evaluate(headers, policy), 1e-6)
 
-        assert totals(registry, names.BLOCKED_NAMES_TOTAL) == {("vllm", "not_allowed", "_other"): 10_000.0}
+        assert totals(registry, contract.BLOCKED_NAMES_TOTAL) == {("vllm", "not_allowed", "_other"): 10_000.0}
         assert b"Hostile" not in generate_latest(registry)
         assert len(list(generate_latest(registry).splitlines())) < 100
 
@@ -70,7 +70,7 @@ class TestSeries:
         for i in range(300):
             provider.record(evaluate({f"X-Amz-Evil-{i}": "v", f"X_AMZ_evil-{i}b": "v"}, _POLICY), 1e-6)
 
-        assert totals(registry, names.BLOCKED_NAMES_TOTAL) == {("vllm", "credential", "x-amz-*"): 600.0}
+        assert totals(registry, contract.BLOCKED_NAMES_TOTAL) == {("vllm", "credential", "x-amz-*"): 600.0}
 
 
 class TestCounts:
@@ -80,33 +80,33 @@ class TestCounts:
         """A mixed request counts each of its headers under its decision, and itself as filtered."""
         provider.record(evaluate(_MIXED, _POLICY), 1e-6)
 
-        assert _non_zero(registry, names.DECISIONS_TOTAL) == {
+        assert _non_zero(registry, contract.DECISIONS_TOTAL) == {
             ("vllm", "forwarded", "allowed"): 2,
             ("vllm", "blocked", "credential"): 2,
             ("vllm", "blocked", "operator"): 1,
             ("vllm", "malformed", "value"): 1,
         }
-        assert _non_zero(registry, names.BLOCKED_NAMES_TOTAL) == {
+        assert _non_zero(registry, contract.BLOCKED_NAMES_TOTAL) == {
             ("vllm", "credential", "authorization"): 1,
             ("vllm", "credential", "proxy-authorization"): 1,
             ("vllm", "operator", "x-internal-*"): 1,
         }
-        assert _non_zero(registry, names.REQUESTS_TOTAL) == {("vllm", "filtered"): 1}
+        assert _non_zero(registry, contract.REQUESTS_TOTAL) == {("vllm", "filtered"): 1}
 
     def test_a_rejected_request_forwards_nothing(self, registry: CollectorRegistry, provider: ProviderMetrics) -> None:
         """Headers that would have passed are not counted as forwarded when nothing was sent."""
         provider.record(evaluate(_MIXED, Policy(on_blocked="reject", on_malformed="drop")), 1e-6)
 
-        assert ("vllm", "forwarded", "allowed") not in _non_zero(registry, names.DECISIONS_TOTAL)
-        assert _non_zero(registry, names.REQUESTS_TOTAL) == {("vllm", "rejected"): 1}
+        assert ("vllm", "forwarded", "allowed") not in _non_zero(registry, contract.DECISIONS_TOTAL)
+        assert _non_zero(registry, contract.REQUESTS_TOTAL) == {("vllm", "rejected"): 1}
 
     def test_the_time_it_took(self, registry: CollectorRegistry, provider: ProviderMetrics) -> None:
         """The histogram is in seconds."""
         provider.record(evaluate({"X-A": "1"}, _POLICY), 0.0000075)
 
-        assert registry.get_sample_value(f"{names.EVALUATION_SECONDS}_sum", {"provider": "vllm"}) == 0.0000075
+        assert registry.get_sample_value(f"{contract.EVALUATION_SECONDS}_sum", {"provider": "vllm"}) == 0.0000075
         buckets = {"provider": "vllm", "le": "1e-05"}
-        assert registry.get_sample_value(f"{names.EVALUATION_SECONDS}_bucket", buckets) == 1
+        assert registry.get_sample_value(f"{contract.EVALUATION_SECONDS}_bucket", buckets) == 1
 
 
 class TestExemplars:
@@ -162,4 +162,4 @@ def test_an_empty_evaluation_counts_as_clean(registry: CollectorRegistry, provid
     """Nothing forwarded and nothing stopped is no event of any decision."""
     provider.record(Evaluation({}, ()), 1e-6)
 
-    assert _non_zero(registry, names.DECISIONS_TOTAL) == {}
+    assert _non_zero(registry, contract.DECISIONS_TOTAL) == {}

@@ -44,9 +44,7 @@ print(json.dumps({"otel": otel, "exposition": exposition}))
 def _run(*, beside_prometheus: bool, opted_in: bool = True) -> dict[str, Any]:
     code = _SETUP.replace("BESIDE_PROMETHEUS", str(beside_prometheus))
     environment = {**os.environ, "PYTHONPATH": "", "EXTRA_HEADERS_OTEL_METRICS": str(opted_in)}
-    done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     return {**json.loads(done.stdout), "stderr": done.stderr}
 
 

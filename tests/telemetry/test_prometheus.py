@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import yaml
 
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
-from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
+from extra_headers.forwarding.testing.processes import free_port
 from tests.dashboards.programs import program
 from tests.telemetry.servers import running, wait_until
 

@@ -9,11 +9,11 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from extra_headers.forwarding import Evaluation, ExtraHeaders, Policy, PolicyError, evaluate
-from extra_headers.forwarding.decisions import REASONS, DecisionKind, Outcome
-from extra_headers.forwarding.demo.otlp import OtlpReceiver
-from extra_headers.forwarding.demo.server import inference_provider
-from extra_headers.forwarding.judge import Judge, labels_of
-from extra_headers.telemetry import names
+from extra_headers.forwarding.enforcement import Judge, labels_of
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
+from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
+from extra_headers.forwarding.testing.processes import inference_provider
+from extra_headers.telemetry import contract
 from extra_headers.telemetry.metrics import Metrics, ProviderMetrics
 from extra_headers.telemetry.spans import shadow_attributes
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY
@@ -47,7 +47,7 @@ class TestCounters:
         provider.record_shadow(*_both({"X-B": "longer than eight"}))
         provider.record_shadow(*_both("no mapping"))
 
-        counted = {k: v for k, v in totals(registry, names.SHADOW_DECISIONS_TOTAL).items() if v}
+        counted = {k: v for k, v in totals(registry, contract.SHADOW_DECISIONS_TOTAL).items() if v}
         assert counted == {
             ("p", "forwarded", "blocked", "not_allowed"): 1,
             ("p", "forwarded", "forwarded", "allowed"): 1,
@@ -57,7 +57,7 @@ class TestCounters:
             ("p", "forwarded", "malformed", "too_large"): 1,
             ("p", "malformed", "malformed", "envelope"): 1,
         }
-        requests = {k: v for k, v in totals(registry, names.SHADOW_REQUESTS_TOTAL).items() if v}
+        requests = {k: v for k, v in totals(registry, contract.SHADOW_REQUESTS_TOTAL).items() if v}
         assert requests == {
             ("p", "filtered", "rejected"): 2,
             ("p", "clean", "rejected"): 1,
@@ -70,16 +70,16 @@ class TestCounters:
         ProviderMetrics(metrics, labels_of("with", "remote::p", POLICY))
         ProviderMetrics(metrics, labels_of("without", "remote::p", Policy()))
 
-        assert totals(registry, names.SHADOW_DECISIONS_TOTAL) == {
+        assert totals(registry, contract.SHADOW_DECISIONS_TOTAL) == {
             ("with", live.value, kind.value, reason.value): 0.0
             for live in DecisionKind
             for kind, reasons in REASONS.items()
             for reason in reasons
         }
         outcomes = itertools.product(Outcome, Outcome)
-        assert totals(registry, names.SHADOW_REQUESTS_TOTAL) == {("with", a, b): 0.0 for a, b in outcomes}
+        assert totals(registry, contract.SHADOW_REQUESTS_TOTAL) == {("with", a, b): 0.0 for a, b in outcomes}
         assert POLICY.candidate is not None
-        assert totals(registry, names.SHADOW_POLICY_INFO) == {("with", POLICY.candidate.digest): 1.0}
+        assert totals(registry, contract.SHADOW_POLICY_INFO) == {("with", POLICY.candidate.digest): 1.0}
 
 
 class TestAttributes:
@@ -109,8 +109,8 @@ class TestAttributes:
         policy = Policy.model_validate({"shadow": {"allow": [], "limits": {"max_name_bytes": 70, "max_headers": 1000}}})
         headers = {**{f"X-{i}-{'a' * 65}"[:69]: "v" for i in range(31)}, "X-" + "b" * 100: "v"}
         attributes = shadow_attributes(*_both(headers, policy), "digest")
-        assert attributes[names.ATTR_SHADOW_DIFFERING] == 32
-        shown = attributes[names.ATTR_SHADOW_STOPPED_NAMES]
+        assert attributes[contract.ATTR_SHADOW_DIFFERING] == 32
+        shown = attributes[contract.ATTR_SHADOW_STOPPED_NAMES]
         assert isinstance(shown, list)
         assert len(shown) == 31
         assert {len(str(name)) for name in shown} == {64}
@@ -200,7 +200,7 @@ def test_on_a_server(tmp_path: Path) -> None:
                 return spans if len([s for s in spans if s.kind is SpanKind.CLIENT]) == 2 else []
 
             spans = wait_until(found)
-            assert stack.counted({}, names.SHADOW_REQUESTS_TOTAL) == {("filtered", "compared", "rejected"): 1.0}
+            assert stack.counted({}, contract.SHADOW_REQUESTS_TOTAL) == {("filtered", "compared", "rejected"): 1.0}
             written = stack.server.log
 
     assert {s.kind for s in spans} >= {SpanKind.SERVER, SpanKind.CLIENT}

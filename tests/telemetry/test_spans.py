@@ -11,15 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.demo.upstream import Upstream
-from extra_headers.telemetry import names
-from extra_headers.telemetry.spans import (
-    Caller,
-    decision_attributes,
-    enter_request,
-    forget_decision,
-    record_decision,
-)
+from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.telemetry import contract
+from extra_headers.telemetry.spans import Caller, decision_attributes, enter_request, forget_decision, record_decision
 from tests.telemetry.conftest import Tracing
 
 _HEADERS = {"X-Tenant": "secret-1", "Authorization": "secret-2", "Host": "secret-3", "X-Bad": "secret-4\n"}
@@ -47,7 +41,7 @@ def _decide(tracing: Tracing, base_url: str = _URL, headers: dict[str, str] | No
 
 
 def _client_attributes(url: str = "http://127.0.0.1:9001/v1/chat/completions", **captured: list[str]) -> dict[str, Any]:
-    headers = {f"{names.HTTP_REQUEST_HEADER_PREFIX}{key}": value for key, value in captured.items()}
+    headers = {f"{contract.HTTP_REQUEST_HEADER_PREFIX}{key}": value for key, value in captured.items()}
     return {"http.request.method": "POST", "url.full": url, **headers}
 
 
@@ -191,7 +185,7 @@ class TestRedaction:
     @pytest.mark.parametrize("captured", ["x_tenant", "x-tenant", "X-Tenant"])
     def test_captured_extra_headers_are_overwritten(self, tracing: Tracing, captured: str) -> None:
         """Whatever way an instrumentation spells the attribute, the value of an extra header is gone."""
-        key = names.HTTP_REQUEST_HEADER_PREFIX + captured
+        key = contract.HTTP_REQUEST_HEADER_PREFIX + captured
         with tracing.tracer.start_as_current_span("server"):
             _decide(tracing)
             attributes = {**_client_attributes("http://elsewhere.test/"), key: ["secret-1"], "other": "kept"}
@@ -211,7 +205,7 @@ class TestRedaction:
     @pytest.mark.parametrize("header", ["x_ogx_provider_data", "x-llamastack-provider-data"])
     def test_captured_provider_data_is_overwritten(self, tracing: Tracing, header: str) -> None:
         """The provider-data header, with all its values, does not stay on the server span."""
-        key = names.HTTP_REQUEST_HEADER_PREFIX + header
+        key = contract.HTTP_REQUEST_HEADER_PREFIX + header
         with tracing.tracer.start_as_current_span("server", attributes={key: ["secret"]}):
             enter_request()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from opentelemetry.trace import SpanKind
 
-from extra_headers.forwarding.demo.otlp import ExportedSpan, OtlpReceiver
+from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
 from tests.server.stack import Stack
 from tests.telemetry.servers import FILTERED, running, wait_until
 

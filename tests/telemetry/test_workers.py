@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.testing.processes import free_port
 from tests.server.stack import Stack
 from tests.telemetry.servers import running, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from extra_headers.forwarding import Policy
-from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.testing.processes import free_port
 from tests.telemetry.servers import running
 from tests.watch.endpoint import SECONDS, Server, answering, wait_until
 from tests.watch.running import COMMAND, once, watching

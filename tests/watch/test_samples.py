@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from extra_headers.forwarding import Policy
-from extra_headers.forwarding.watch.samples import ADVICE, Snapshot, UnreadableError, parse
-from extra_headers.telemetry import names
+from extra_headers.forwarding.cli.watch.samples import ADVICE, Snapshot, UnreadableError, parse
+from extra_headers.telemetry import contract
 from tests.watch.endpoint import Server
 
 _DECISION = 'extra_headers_decisions_total{{provider="{}",decision="blocked",reason="credential"}} {}\n'
@@ -26,12 +26,14 @@ def test_reads_what_the_add_on_writes() -> None:
     snapshot = parse(generate_latest(server.registry).decode())
 
     counted = {
-        (series.metric, series.label(names.LABEL_REASON)): value for series, value in snapshot.counters.items() if value
+        (series.metric, series.label(contract.LABEL_REASON)): value
+        for series, value in snapshot.counters.items()
+        if value
     }
     assert counted == {
-        (names.DECISIONS_TOTAL, "allowed"): 1,
-        (names.DECISIONS_TOTAL, "credential"): 1,
-        (names.BLOCKED_NAMES_TOTAL, "credential"): 1,
+        (contract.DECISIONS_TOTAL, "allowed"): 1,
+        (contract.DECISIONS_TOTAL, "credential"): 1,
+        (contract.BLOCKED_NAMES_TOTAL, "credential"): 1,
     }
     assert [policy.digest for policy in snapshot.policies] == [Policy().digest]
 

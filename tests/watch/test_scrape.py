@@ -2,10 +2,10 @@
 
 import pytest
 
-from extra_headers.forwarding.demo.server import free_port
-from extra_headers.forwarding.watch import scrape
-from extra_headers.forwarding.watch.samples import Snapshot
-from extra_headers.forwarding.watch.scrape import BadUrlError, Reader, check_url
+from extra_headers.forwarding.cli.watch import scrape
+from extra_headers.forwarding.cli.watch.samples import Snapshot
+from extra_headers.forwarding.cli.watch.scrape import BadUrlError, Reader, check_url
+from extra_headers.forwarding.testing.processes import free_port
 from tests.watch.endpoint import answering, wait_until
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"

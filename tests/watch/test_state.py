@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 
-from extra_headers.forwarding.watch.samples import Policy, Series, Snapshot
-from extra_headers.forwarding.watch.state import Endpoint, Reading, Watch
-from extra_headers.telemetry import names
+from extra_headers.forwarding.cli.watch.samples import Policy, Series, Snapshot
+from extra_headers.forwarding.cli.watch.state import Endpoint, Reading, Watch
+from extra_headers.telemetry import contract
 
 
 def decision(reason: str, provider: str = "vllm", kind: str = "blocked") -> Series:
     """Return the counter of a decision."""
-    return Series(names.DECISIONS_TOTAL, (("decision", kind), ("provider", provider), ("reason", reason)))
+    return Series(contract.DECISIONS_TOTAL, (("decision", kind), ("provider", provider), ("reason", reason)))
 
 
 def blocked_name(header: str, reason: str, provider: str = "vllm") -> Series:
     """Return the counter of a blocked name."""
-    return Series(names.BLOCKED_NAMES_TOTAL, (("header", header), ("provider", provider), ("reason", reason)))
+    return Series(contract.BLOCKED_NAMES_TOTAL, (("header", header), ("provider", provider), ("reason", reason)))
 
 
 def reading(seconds: float, counters: Mapping[Series, float], *digests: str) -> Reading:
@@ -34,7 +34,8 @@ def watched(*rounds: tuple[Reading, ...]) -> Watch:
 def figures(watch: Watch) -> dict[str, tuple[float | None, float, float]]:
     """Return rate, growth and total by reason."""
     return {
-        row.series.label("reason"): (row.per_second, row.grown, row.total) for row in watch.rows(names.DECISIONS_TOTAL)
+        row.series.label("reason"): (row.per_second, row.grown, row.total)
+        for row in watch.rows(contract.DECISIONS_TOTAL)
     }
 
 
@@ -66,7 +67,7 @@ class TestRates:
 
     def test_leave_zeros_out(self) -> None:
         """The many series that exist at zero are no rows."""
-        assert watched((reading(0, {FRAMING: 0}),)).rows(names.DECISIONS_TOTAL) == []
+        assert watched((reading(0, {FRAMING: 0}),)).rows(contract.DECISIONS_TOTAL) == []
 
     def test_are_unknown_while_the_endpoint_is_down(self) -> None:
         """The last totals stay, with since when they are old, and no rate is made up."""

@@ -9,7 +9,7 @@ import termios
 import pytest
 
 from extra_headers.forwarding import Policy
-from extra_headers.forwarding.demo.server import free_port
+from extra_headers.forwarding.testing.processes import free_port
 from tests.watch.endpoint import Server, answering, wait_until
 from tests.watch.running import CONTROL, watching
 

@@ -1,6 +1,6 @@
 """The signer of an instance; the real one asks the instance's metadata service for its key."""
 
-from ..signer import AbstractBaseSigner  # noqa: TID252 - found as `oci` and, by type checkers, in here
+from ..signer import AbstractBaseSigner
 
 
 class InstancePrincipalsSecurityTokenSigner(AbstractBaseSigner):

@@ -1,0 +1,88 @@
+"""The demo's own HTTP on loopback: a caller of the server, and a scrape of its metrics."""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ...testing.loopback import request
+from ...testing.recording_provider import MODEL
+from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, USER, USER_HEADER
+
+type Series = tuple[str, frozenset[tuple[str, str]]]
+"""Name and labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a caller got back."""
+
+    status: int
+    error: str | None
+    """The message of an OpenAI-style error."""
+    seconds: tuple[float, float]
+    """When the request was sent and when the answer was there, on one clock."""
+
+
+def chat(port: int, content: str, provider_data: str | None = None, provider: str = PROVIDER_ID) -> Reply:
+    """Send one chat message as the story's user, with the given value of the provider-data header.
+
+    Raises:
+        NoAnswerError: there was no answer.
+
+    """
+    headers = {"content-type": "application/json", USER_HEADER: USER}
+    if provider_data is not None:
+        headers[PROVIDER_DATA_HEADER] = provider_data
+    body = json.dumps({"model": f"{provider}/{MODEL}", "messages": [{"role": "user", "content": content}]})
+    started = time.perf_counter()
+    status, answer = request("POST", port, "/v1/chat/completions", body, headers)
+    seconds = (started, time.perf_counter())
+    return Reply(status, None if status == 200 else _error_message(answer), seconds)
+
+
+def _error_message(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return answer.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """The metrics at one moment."""
+
+    text: str
+
+    @cached_property
+    def samples(self) -> dict[Series, float]:
+        """The value of each series."""
+        families = text_string_to_metric_families(self.text)
+        return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+    def increases_since(self, earlier: "Scrape", name: str) -> dict[frozenset[tuple[str, str]], int]:
+        """Return by how much each series of a counter grew, by its labels; those that did not are left out."""
+        before = earlier.samples
+        grown = {
+            labels: round(value - before.get((series, labels), 0))
+            for (series, labels), value in self.samples.items()
+            if series == name
+        }
+        return {labels: increase for labels, increase in grown.items() if increase}
+
+    def lines(self, *names: str) -> list[str]:
+        """Return the lines of the series of these names that are not zero."""
+        found = [line for line in self.text.splitlines() if line.partition("{")[0] in names]
+        return [line for line in found if float(line.rpartition(" ")[2])]
+
+
+def scrape(port: int) -> Scrape:
+    """Return the metrics that a Prometheus would get now.
+
+    Raises:
+        NoAnswerError: there was no answer.
+
+    """
+    return Scrape(request("GET", port, "/metrics")[1].decode())

@@ -1,0 +1,140 @@
+"""`ExtraHeaders`: what an OGX server does for its providers, for the openai and httpx clients of a service's own.
+
+Where policy, clients and telemetry meet without any host. How a client comes to carry headers stands in `carrying`;
+where the headers of the current request come from, in `asgi`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from extra_headers.telemetry.spans import one_call
+
+from ..enforcement import Judge
+from ..policy.evaluation import evaluate
+from ..policy.model import Policy, PolicyError, default_field, parse_policy
+from ..policy.provider_data import RepeatedKeys
+from .middleware import CallerHeaders, headers_of_current_request
+from .wrappers import kind_of
+
+if TYPE_CHECKING:
+    import httpx
+    import httpx2
+    from openai import AsyncOpenAI, OpenAI
+
+# Not evaluated at run time, where some of the four libraries may be missing.
+type AnyClient = OpenAI | AsyncOpenAI | httpx.Client | httpx.AsyncClient | httpx2.Client | httpx2.AsyncClient
+
+_PROVIDER_TYPE = "client"
+"""What the metrics say in place of an OGX provider type."""
+
+_ALL_DEFAULTS = Policy()
+
+
+class ExtraHeaders:
+    """Forwards callers' extra headers to one provider, through clients that are the service's own.
+
+    Make one for each provider when the service starts, and keep it: it holds the provider's counters, and nothing of a
+    request. Threads and tasks may share it.
+
+    Args:
+        provider: the provider's name in metrics, spans, audit records and errors. Never a caller's choice.
+        policy: a `Policy`, or the value of `extra_headers` in a run config, where null and false mean: forward nothing.
+
+    Raises:
+        PolicyError: the policy is unusable; says which entry, what is wrong with it and what would be right.
+
+    """
+
+    def __init__(self, provider: str, *, policy: Policy | Mapping[str, object] | bool | None = _ALL_DEFAULTS) -> None:
+        self.provider = provider
+        self.policy = policy if isinstance(policy, Policy) else parse_policy(policy, f"client {provider!r}")
+        if self.policy.set:
+            raise PolicyError(
+                f"extra_headers of client {provider!r}: `set` needs a caller whom a host authenticated, and there is "
+                "none here; set the headers on the client or on the call yourself, where no caller can override them"
+            )
+        self._judge = Judge(provider, _PROVIDER_TYPE, self.policy)
+
+    @property
+    def field(self) -> str:
+        """The key of the provider data that holds the headers: the policy's, else `<provider>_extra_headers`."""
+        return self.policy.field or default_field(self.provider)
+
+    def caller_headers(self) -> CallerHeaders | None:
+        """Return the extra headers that the caller of the current request sent for this provider; None for none.
+
+        Raises:
+            RuntimeError: no `ProviderDataMiddleware` is around this code, or its request is over.
+
+        """
+        return headers_of_current_request(self.field)
+
+    def with_headers[Client: AnyClient](
+        self, client: Client, headers: Mapping[str, object] | CallerHeaders | None
+    ) -> Client:
+        """Return what to use in place of `client` for one call: a copy that adds the headers that the policy passes.
+
+        The copy shares the client's connections and leaves the client as it is. The call is decided and recorded once,
+        retries included; no header replaces one that the client, or the very call, sends without the caller.
+
+        Args:
+            client: an `OpenAI` or `AsyncOpenAI` of openai, or a `Client` or `AsyncClient` of httpx or httpx2.
+            headers: the caller's: names and values as decoded from JSON, or what `caller_headers` returned. With none,
+                the client itself is returned.
+
+        Raises:
+            MalformedHeadersError: the policy rejects the request for a malformed header; nothing is sent.
+            BlockedHeadersError: the policy rejects the request for a blocked header; nothing is sent. Raised by the
+                call itself, before it sends anything, where only the call's own headers make the difference.
+            TypeError: `client` is none of these.
+
+        """
+        kind = kind_of(client)
+        given = headers.value if isinstance(headers, CallerHeaders) else headers
+        if given is None or given == {} or not self.policy.enabled:
+            return client
+        call = _Call(self.provider, self.policy, self._judge, _snapshot(given))
+        # Now rather than in the call: a service that streams its answer still has its status code to choose.
+        call.raise_for_rejection(*kind.sends(client))
+        return kind.carrying(client, call)
+
+
+class _Call:
+    """The headers of one caller, on their way into the calls of one copy of a client. Shows no value."""
+
+    __slots__ = ("_headers", "_judge", "_policy", "_provider")
+
+    def __init__(self, provider: str, policy: Policy, judge: Judge, headers: object) -> None:
+        self._provider = provider
+        self._policy = policy
+        self._judge = judge
+        self._headers = headers
+
+    @contextmanager
+    def deciding(self, names: Collection[str], base_url: str) -> Iterator[Mapping[str, str]]:
+        """Decide and record the headers for the call to be made within; yield those that it may carry.
+
+        Args:
+            names: of the headers that the call carries without the caller.
+            base_url: of the provider.
+
+        """
+        with one_call():
+            judgement = self._judge.decide(self._headers, names, base_url)
+            if (error := judgement.rejection(self._provider)) is not None:
+                raise error
+            yield {} if (added := judgement.added) is None else added.callers
+
+    def raise_for_rejection(self, names: Collection[str], base_url: str) -> None:
+        """Raise, and record, where the policy rejects the headers whatever the call itself will carry."""
+        if evaluate(self._headers, self._policy, names).rejected_for is not None:
+            with self.deciding(names, base_url):
+                pass
+
+
+def _snapshot(headers: object) -> object:
+    """Return the headers as they are now: a service may use one dict for several callers in turn."""
+    if isinstance(headers, RepeatedKeys) or not isinstance(headers, Mapping):
+        return headers
+    return dict(headers)

@@ -1,0 +1,115 @@
+"""The extra headers of one provider: from the caller's provider data to what its outbound call may carry.
+
+Where policy and host meet. One forwarder for each provider; no state of a request is kept in it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import NamedTuple
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+from extra_headers.telemetry.spans import forget_decision
+
+from ..enforcement import AddedHeaders, Judge, Judgement
+from ..policy.model import Policy, default_field
+from .host import Host
+
+
+class OutboundCall(NamedTuple):
+    """A call to the provider as it would be made without the caller's headers."""
+
+    names: frozenset[str]
+    """Names of the headers that it carries."""
+    base_url: str
+    """Of the provider."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class _Judged:
+    """The judgement on the current request, with all that it depends on."""
+
+    forwarder: "Forwarder"
+    request: object
+    headers: object
+    outbound: frozenset[str]
+    judgement: Judgement
+
+    def is_of(self, forwarder: "Forwarder", request: object, headers: object, outbound: frozenset[str]) -> bool:
+        """Whether it is the one on this very request (the same objects: equal is not enough)."""
+        same = self.forwarder is forwarder and self.request is request and self.headers is headers
+        return same and self.outbound == outbound
+
+
+# Tasks that the host starts and keeps (writers, workers) inherit the context of the request that happened to start
+# them. So the context only refers to the judgement, which goes with the task that it was made in.
+_judged: ContextVar[ReferenceType[_Judged] | None] = ContextVar("extra_headers_judged", default=None)
+_judged_by_task: WeakKeyDictionary[asyncio.Task[object], _Judged] = WeakKeyDictionary()
+_own_call: ContextVar[bool] = ContextVar("extra_headers_own_call", default=False)
+
+
+@contextmanager
+def server_side_call() -> Iterator[None]:
+    """Mark the calls within as the server's own (listing models, health): they carry no caller's headers."""
+    token = _own_call.set(True)
+    try:
+        yield
+    finally:
+        _own_call.reset(token)
+
+
+class Forwarder:
+    """Decides, records and hands out what the calls of the current request to one provider may carry."""
+
+    def __init__(self, host: Host, provider: str, provider_type: str, policy: Policy) -> None:
+        self._host = host
+        self._provider = provider
+        self._policy = policy
+        self._field = policy.field or default_field(provider_type)
+        self._judge = Judge(provider, provider_type, policy)
+
+    def headers(self, describe_call: Callable[[], OutboundCall]) -> AddedHeaders | None:
+        """Return the headers that the call about to be made may carry beside its own; None where there are none.
+
+        Every call of one request (the turns of an agent, say) carries the same headers, decided and recorded once.
+
+        Args:
+            describe_call: describes the call; asked only where there are headers to decide on or to set.
+
+        Raises:
+            MalformedHeadersError: the policy rejects the request for a malformed header.
+            BlockedHeadersError: the policy rejects the request for a blocked header.
+            MissingIdentityError: the policy rejects the request for a header that the server cannot set.
+
+        """
+        own_call = _own_call.get()
+        headers = None if own_call else self._host.extra_headers(self._field)
+        if headers is None and (own_call or not self._policy.set):
+            forget_decision()
+            return None
+        judgement = self._judgement(headers, describe_call())
+        if (error := judgement.rejection(self._provider)) is not None:
+            raise self._host.answerable(error)
+        return judgement.added
+
+    def _judgement(self, headers: object, call: OutboundCall) -> Judgement:
+        request = self._host.current_request()
+        earlier = reference() if (reference := _judged.get()) is not None else None
+        if earlier is not None and earlier.is_of(self, request, headers, call.names):
+            return earlier.judgement
+        server_set = self._policy.server_set(self._host.user()) if self._policy.set else None
+        judgement = self._judge.decide(headers, call.names, call.base_url, self._host.caller(), server_set)
+        _remember(_Judged(self, request, headers, call.names, judgement))
+        return judgement
+
+
+def _remember(judged: _Judged) -> None:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread without an event loop
+        return
+    if task is not None:
+        _judged_by_task[task] = judged
+        _judged.set(ref(judged))

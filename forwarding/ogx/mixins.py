@@ -1,0 +1,281 @@
+"""Where extra headers get onto a provider's outbound calls: a mixin for the common path, one for each way off it.
+
+Which ones a provider needs is detected on its built-in class. What none of them covers is an error at start-up. Each
+point is asked at every call, before anything is sent, and none puts a caller's header into an object that outlives the
+call or that another caller shares.
+"""
+
+import inspect
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import wraps
+from importlib import import_module
+from types import FunctionType, SimpleNamespace, new_class
+from typing import Any, ClassVar, Protocol
+
+from ..client_headers import GENAI_NAMES, HTTP_CLIENT_NAMES, client_header_names, copy_of
+from ..enforcement import AddedHeaders
+from .adhoc_clients import can_carry_headers, makes_own_client, with_session_headers
+from .forwarder import Forwarder, OutboundCall, server_side_call
+
+# Calls that the server makes of its own accord, though it may do so while it handles a request.
+_SERVER_SIDE_METHODS = ("list_models", "list_provider_model_ids", "check_model_availability", "health")
+# What the host calls besides endpoints. None reaches a provider but through the methods above.
+_LIFECYCLE_METHODS = ("initialize", "shutdown", "register_model", "unregister_model", "should_refresh_models")
+# Methods that fetch a credential from elsewhere (IBM's IAM), on the way to a call that does carry the headers.
+_CREDENTIAL_METHODS = ("_refresh_iam_token",)
+
+
+class UnsupportedProviderError(ValueError):
+    """`extra_headers` is set on a provider, or on a provider with an endpoint, that cannot carry them."""
+
+
+class Slot(Protocol):
+    """What a provider's class knows of its extra headers."""
+
+    provider_id: str | None
+    forwarder: Forwarder | None
+    """None until the host told the provider its id, and where the policy is switched off."""
+
+    def bind(self, provider_id: str) -> None:
+        """Take the provider's id, check its policy and start to forward."""
+
+
+def forwarding_class(base: type[Any], slot: Slot, openai_mixin: type[Any], provider_type: str) -> type[Any]:
+    """Return a subclass of a built-in adapter that forwards; one for each provider instance.
+
+    Raises:
+        UnsupportedProviderError: some of the adapter's calls to the provider cannot carry the headers.
+
+    """
+    mixins, shared = _mixins(base, openai_mixin, provider_type)
+    # The host tells the adapters with a native path of their own (Google's Interactions) by the module of their class.
+    namespace: dict[str, Any] = {"__module__": base.__module__, "__extra_headers__": slot}
+    for name in _SERVER_SIDE_METHODS:
+        if method := getattr(base, name, None):
+            namespace[name] = _as_server_side(method)
+    for name in _endpoints(base):
+        if not makes_own_client(base, name, {*shared, *_CREDENTIAL_METHODS}):
+            continue
+        if not can_carry_headers(base, name):
+            raise UnsupportedProviderError(
+                f"extra_headers is set on a provider of type {provider_type}, whose {name} makes its calls through an "
+                "HTTP client that the add-on does not know; remove extra_headers there"
+            )
+        namespace[name] = _with_session_headers(inspect.getattr_static(base, name))
+    return new_class(base.__name__, (*mixins, base), exec_body=lambda body: body.update(namespace))
+
+
+def _mixins(base: type[Any], openai_mixin: type[Any], provider_type: str) -> tuple[list[type[Any]], set[str]]:
+    """Return the mixins for an adapter, and the names of the members that they put in the way of its calls."""
+    if issubclass(base, openai_mixin) and isinstance(inspect.getattr_static(base, "client"), property):
+        optional = [_NativeAnthropic, _NativeGoogle]
+        mixins = [mixin for mixin in optional if all(hasattr(base, name) for name in mixin.intercepts)]
+        return [*mixins, _SharedClient], _SharedClient.intercepts
+    for mixin in (_ClientForEachCall, _GenaiClient):
+        if all(hasattr(base, name) for name in mixin.intercepts) and mixin.makes_its_client_with in _globals_of(base):
+            return [mixin], mixin.intercepts
+    raise UnsupportedProviderError(
+        f"extra_headers is set on a provider of type {provider_type}, which makes its calls through a client that the "
+        "add-on does not know; remove extra_headers there"
+    )
+
+
+def _globals_of(base: type[Any]) -> set[str]:
+    """Return the modules and names, as `module.name`, of the classes that an adapter's own module uses."""
+    values = vars(import_module(base.__module__)).values()
+    return {f"{value.__module__}.{value.__name__}" for value in values if inspect.isclass(value)}
+
+
+def _endpoints(base: type[Any]) -> Iterator[str]:
+    for name in dir(base):
+        if name.startswith("_") or name in _SERVER_SIDE_METHODS or name in _LIFECYCLE_METHODS:
+            continue
+        if inspect.iscoroutinefunction(inspect.getattr_static(base, name)):
+            yield name
+
+
+class _Forwarding:
+    """What every mixin has: the slot, and the id that the host gives the provider."""
+
+    intercepts: ClassVar[set[str]] = set()
+    """The members of an adapter that the mixin overrides."""
+    __extra_headers__: ClassVar[Slot]
+
+    @property
+    def __provider_id__(self) -> str:
+        if (provider_id := self.__extra_headers__.provider_id) is None:
+            raise AttributeError("__provider_id__")
+        return provider_id
+
+    @__provider_id__.setter
+    def __provider_id__(self, provider_id: str) -> None:
+        self.__extra_headers__.bind(provider_id)
+
+
+class _SharedClient(_Forwarding):
+    """For adapters on the host's OpenAI base class: its client, and its settings for ad-hoc HTTP clients."""
+
+    intercepts: ClassVar[set[str]] = {"client", "_build_httpx_client_kwargs"}
+
+    @property
+    def client(self) -> Any:
+        """The host's client, or a copy for this call that shares its connections and adds the headers."""
+        client = super().client  # type: ignore[misc]
+        if (forwarder := self.__extra_headers__.forwarder) is None:
+            return client
+        headers = forwarder.headers(lambda: self._sdk_call(client))
+        return client if headers is None else copy_of(client, default_headers=_for_sdk(client, headers))
+
+    def _build_httpx_client_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        client_kwargs: dict[str, Any] = super()._build_httpx_client_kwargs(*args, **kwargs)  # type: ignore[misc]
+        if (forwarder := self.__extra_headers__.forwarder) is None:
+            return client_kwargs
+        headers = forwarder.headers(lambda: self._http_call(client_kwargs.get("headers")))
+        if headers is None:
+            return client_kwargs
+        # The operator's headers are the run config's own dict: merged into a new one, never changed.
+        return {**client_kwargs, "headers": headers.beside(client_kwargs.get("headers"))}
+
+    def _sdk_call(self, client: Any) -> OutboundCall:
+        # llama-stack has no headers of its own for single calls.
+        for_this_call: Mapping[str, str] | None = getattr(self, "_get_extra_request_headers", dict)()
+        call = _call_of(client)
+        return call._replace(names=call.names.union(for_this_call)) if for_this_call else call
+
+    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundCall:
+        return OutboundCall(HTTP_CLIENT_NAMES.union(own_headers or ()), str(self.get_base_url()))  # type: ignore[attr-defined]
+
+
+class _NativeAnthropic(_Forwarding):
+    """For a native Anthropic Messages path, which builds its HTTP client once the answer has begun."""
+
+    intercepts: ClassVar[set[str]] = {"_anthropic_headers"}
+
+    def _anthropic_headers(self) -> dict[str, str]:
+        # Asked before the answer begins, so that a rejected request still gets its status code.
+        self._build_httpx_client_kwargs()  # type: ignore[attr-defined]
+        return super()._anthropic_headers()  # type: ignore[misc, no-any-return]
+
+
+class _NativeGoogle(_Forwarding):
+    """For Google's native Interactions path: the host makes its client, and asks the adapter for the credentials."""
+
+    intercepts: ClassVar[set[str]] = {"get_passthrough_auth_headers"}
+
+    def get_passthrough_auth_headers(self) -> dict[str, str]:
+        """Return the provider's credentials, with the headers for this call beside them."""
+        own: dict[str, str] = super().get_passthrough_auth_headers()  # type: ignore[misc]
+        forwarder = self.__extra_headers__.forwarder
+        # Without credentials the host does not take this path.
+        if forwarder is None or not own:
+            return own
+        network = self.config.network  # type: ignore[attr-defined]
+        operators = (network and network.headers) or {}
+        headers = forwarder.headers(lambda: self._http_call({**operators, **own}))  # type: ignore[attr-defined]
+        return own if headers is None else headers.beside(own)
+
+
+class _ClientForEachCall(_Forwarding):
+    """For adapters that make a new openai client for each call (passthrough)."""
+
+    intercepts: ClassVar[set[str]] = {"_get_openai_client"}
+    makes_its_client_with: ClassVar[str] = "openai.AsyncOpenAI"
+
+    def _get_openai_client(self) -> Any:
+        client = super()._get_openai_client()  # type: ignore[misc]
+        if (forwarder := self.__extra_headers__.forwarder) is None:
+            return client
+        headers = forwarder.headers(lambda: _call_of(client))
+        # The adapter's own headers hold the credential, so the SDK finds none where it looks for one.
+        if headers is None:
+            return client
+        return copy_of(client, default_headers=_for_sdk(client, headers), _enforce_credentials=False)
+
+
+class _GenaiClient(_Forwarding):
+    """For adapters that speak through Google's SDK (vertexai), whose calls take headers in their `config`."""
+
+    intercepts: ClassVar[set[str]] = {"_get_client"}
+    makes_its_client_with: ClassVar[str] = "google.genai.client.Client"
+
+    def _get_client(self) -> Any:
+        client = super()._get_client()  # type: ignore[misc]
+        if (forwarder := self.__extra_headers__.forwarder) is None:
+            return client
+        headers = forwarder.headers(lambda: _genai_call(client))
+        if headers is None:
+            return client
+        models = _GenaiModels(client, headers.spelled_as(_genai_headers(client)))
+        return SimpleNamespace(aio=SimpleNamespace(models=models))
+
+
+class _GenaiModels:
+    """The methods of a client's asynchronous `models`, with headers for this call."""
+
+    def __init__(self, client: Any, headers: AddedHeaders) -> None:
+        self._client = client  # held: the SDK closes the connections of a client that is dropped
+        self._headers = headers
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client.aio.models, name)
+
+        def call(*, config: Any = None, **kwargs: Any) -> Any:
+            return method(config=self._with_headers(config), **kwargs)
+
+        return call
+
+    def _with_headers(self, config: Any) -> Any:
+        if config is None:
+            return {"http_options": {"headers": self._headers.beside()}}
+        options = config.http_options or import_module("google.genai.types").HttpOptions()
+        merged = options.model_copy(update={"headers": self._headers.beside(options.headers)})
+        return config.model_copy(update={"http_options": merged})
+
+
+def _genai_call(client: Any) -> OutboundCall:
+    return OutboundCall(GENAI_NAMES.union(_genai_headers(client)), str(_genai_options(client).get("base_url")))
+
+
+def _genai_headers(client: Any) -> Mapping[str, str]:
+    return _genai_options(client).get("headers") or {}
+
+
+def _genai_options(client: Any) -> Mapping[str, Any]:
+    # The SDK has no public name for what its client sends.
+    options: Mapping[str, Any] = client._api_client.get_read_only_http_options()  # noqa: SLF001
+    return options
+
+
+def _for_sdk(client: Any, headers: AddedHeaders) -> dict[str, str]:
+    return headers.spelled_as(client.default_headers if headers.server_set else ()).beside()
+
+
+# A client's own headers do not change; the host makes a new client for another key or address.
+_call_by_client: weakref.WeakKeyDictionary[Any, OutboundCall] = weakref.WeakKeyDictionary()
+
+
+def _call_of(client: Any) -> OutboundCall:
+    if (call := _call_by_client.get(client)) is None:
+        call = _call_by_client[client] = OutboundCall(client_header_names(client), str(client.base_url))
+    return call
+
+
+def _with_session_headers(function: FunctionType) -> Callable[..., Awaitable[Any]]:
+    @wraps(function)
+    async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        forwarder = self.__extra_headers__.forwarder
+        headers = None if forwarder is None else forwarder.headers(lambda: self._http_call(None))
+        called = function if headers is None else with_session_headers(function, headers)
+        return await called(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _as_server_side(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(method)
+    async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with server_side_call():
+            return await method(self, *args, **kwargs)
+
+    return wrapper

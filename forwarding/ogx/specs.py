@@ -1,0 +1,119 @@
+"""The host's built-in providers with extra headers: their config class plus one field, their adapter plus a mixin.
+
+Nothing here is written for one provider type. The host resolves a config class and a provider-data validator by a
+dotted path, so this module makes both when asked for; a provider type that nobody configures is never imported.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ConfigDict, Field, create_model
+
+from ..policy.entries import lint_set_beside
+from ..policy.model import PolicyError, parse_policy
+from .forwarder import Forwarder
+from .host import Host, current_host
+from .mixins import forwarding_class
+
+_CONFIG_PREFIX = "Config_"
+_VALIDATOR_PREFIX = "ProviderData_"
+
+
+def extended_spec(spec: Any) -> Any:
+    """Return the host's spec of a built-in provider with our config class, validator and adapter in place."""
+    suffix = spec.adapter_type.replace("-", "_")
+    validator = spec.provider_data_validator and f"{__name__}.{_VALIDATOR_PREFIX}{suffix}"
+    return spec.model_copy(
+        update={
+            "module": __name__,
+            "config_class": f"{__name__}.{_CONFIG_PREFIX}{suffix}",
+            "provider_data_validator": validator,
+        }
+    )
+
+
+def __getattr__(name: str) -> type[Any]:
+    for prefix, make in ((_CONFIG_PREFIX, _config_class), (_VALIDATOR_PREFIX, _validator_class)):
+        if name.startswith(prefix):
+            # Kept: the host asks for the validator by its path at each call.
+            made = globals()[name] = make(name.removeprefix(prefix))
+            return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _built_in_spec(suffix: str) -> Any:
+    for spec in current_host().inference_provider_specs():
+        if spec.adapter_type.replace("-", "_") == suffix:
+            return spec
+    raise AttributeError(f"{current_host().package} has no remote inference provider {suffix!r}")
+
+
+def _config_class(suffix: str) -> type[Any]:
+    spec = _built_in_spec(suffix)
+    setting = Field(default=None, description="Forward callers' extra HTTP headers: true, or a policy.")
+    base = current_host().load_class(spec.config_class)
+    made = create_model(base.__name__, __base__=base, __module__=__name__, extra_headers=(Any, setting))
+    made.__qualname__ = _CONFIG_PREFIX + suffix
+    return made
+
+
+def _validator_class(suffix: str) -> type[Any]:
+    """Return the provider's validator of provider data, made not to show its input when it fails.
+
+    The host logs the validation error, and with it everything the caller sent, secrets included.
+    """
+    base = current_host().load_class(_built_in_spec(suffix).provider_data_validator)
+    return type(base.__name__, (base,), {"model_config": ConfigDict(hide_input_in_errors=True), "__module__": __name__})
+
+
+async def get_adapter_impl(config: Any, deps: Any) -> Any:
+    """Build the built-in provider and, where its config asks for it, give it the forwarding mixin.
+
+    The name and the signature are the host's.
+
+    Raises:
+        UnsupportedProviderError: the add-on does not control the outbound calls of this provider.
+
+    """
+    host = current_host()
+    spec = _built_in_spec(type(config).__qualname__.removeprefix(_CONFIG_PREFIX))
+    provider = await host.load_module(spec.module).get_adapter_impl(config, deps)
+    if config.extra_headers is not None and config.extra_headers is not False:
+        slot = _Slot(host, spec.provider_type, config.extra_headers, _other_headers(config))
+        provider.__class__ = forwarding_class(type(provider), slot, host.openai_mixin(), spec.provider_type)
+    return provider
+
+
+def _other_headers(config: Any) -> dict[str, str]:
+    """Return the settings of a provider that make it send a header, each with the header's name."""
+    network, forwarded = getattr(config, "network", None), getattr(config, "forward_headers", None)
+    of_the_operator = dict.fromkeys(getattr(network, "headers", None) or (), "network.headers")
+    return {**of_the_operator, **dict.fromkeys((forwarded or {}).values(), "forward_headers")}
+
+
+class _Slot:
+    """What a provider's class knows of its extra headers: nothing, until the host tells the provider its id."""
+
+    def __init__(self, host: Host, provider_type: str, setting: object, other_headers: Mapping[str, str]) -> None:
+        self._host = host
+        self._provider_type = provider_type
+        self._setting = setting
+        self._other_headers = other_headers
+        self.provider_id: str | None = None
+        self.forwarder: Forwarder | None = None
+
+    def bind(self, provider_id: str) -> None:
+        """Take the provider's id, check its policy and start to forward.
+
+        Raises:
+            PolicyError: the policy is unusable; the server does not start.
+
+        """
+        subject = f"provider {provider_id!r} ({self._provider_type})"
+        policy = parse_policy(self._setting, subject)
+        if findings := lint_set_beside(self._other_headers, policy.set):
+            raise PolicyError(f"extra_headers of {subject} is unusable:\n  - " + "\n  - ".join(findings))
+        self.provider_id = provider_id
+        if policy.enabled:
+            self._host.watch_provider_data()
+            self.forwarder = Forwarder(self._host, provider_id, self._provider_type, policy)

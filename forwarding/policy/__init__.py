@@ -1,0 +1,1 @@
+"""May this header pass? Settings, blocklist and decisions: pure, without I/O, clock, logger, host or telemetry."""

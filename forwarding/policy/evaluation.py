@@ -1,0 +1,99 @@
+"""Decide what happens to each header of one request: the order of the checks, and nothing else.
+
+Pure: no I/O, no clock, no logger, and no exception for any input.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .decision import Decision, DecisionKind, Evaluation, Reason
+from .field_names import are_strings, is_field_value, is_visible
+from .matcher import matcher
+from .model import Limits, Policy
+from .provider_data import RepeatedKeys
+
+_FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
+
+
+def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozenset()) -> Evaluation:
+    """Decide each of a caller's extra headers; the first check that applies decides.
+
+    The order: envelope, type, count, name, duplicate, headers that the server sets, core blocklist, operator's block
+    list, override, allow list, value, total size. The order of the headers has no influence.
+
+    Args:
+        headers: the extra headers as decoded from JSON; anything but a mapping is a malformed envelope.
+        policy: what the operator allows.
+        outbound: names that the outbound request carries without the caller; no caller may override one.
+
+    Returns:
+        One decision for each header, and the headers to send on: none of them where the policy rejects the request.
+        Under a policy that is not enabled, no decision and no headers.
+
+    """
+    if not policy.enabled:
+        return Evaluation({}, ())
+    if not isinstance(headers, (dict, Mapping)):  # dict first: an abstract class is slow to ask
+        return malformed_envelope(policy)
+    given = dict(headers)  # a copy, so that what is judged is what is sent
+    if isinstance(headers, RepeatedKeys):
+        names, values = (tuple(pair[part] for pair in headers.pairs) for part in (0, 1))
+    else:
+        names, values = tuple(given), tuple(given.values())
+    verdict = matcher(policy, frozenset(outbound)).judge(names)
+    if verdict.clean and _all_pass(values, policy.limits, verdict.length):
+        return Evaluation(given, verdict.decisions)
+    forwarded, decisions = _with_values(names, values, verdict.decisions, policy.limits)
+    rejected_for = _rejected_for(decisions, policy)
+    return Evaluation({} if rejected_for else forwarded, tuple(decisions), rejected_for)
+
+
+def malformed_envelope(policy: Policy) -> Evaluation:
+    """Return the evaluation of extra headers that are no JSON object, or stand in provider data that is none."""
+    decision = Decision(None, _MALFORMED, Reason.ENVELOPE)
+    return Evaluation({}, (decision,), _rejected_for((decision,), policy))
+
+
+def _rejected_for(decisions: Iterable[Decision], policy: Policy) -> DecisionKind | None:
+    kinds = {decision.decision for decision in decisions}
+    if policy.on_malformed == "reject" and _MALFORMED in kinds:
+        return _MALFORMED
+    return _BLOCKED if policy.on_blocked == "reject" and _BLOCKED in kinds else None
+
+
+def _all_pass(values: tuple[Any, ...], limits: Limits, length_of_names: int) -> bool:
+    """Whether all values pass, as seen at a glance: where not, each must be looked at, and may pass yet."""
+    if not are_strings(values):
+        return False
+    together = "".join(values)
+    return (
+        (len(together) <= limits.max_value_bytes or max(map(len, values)) <= limits.max_value_bytes)
+        and length_of_names + len(together) <= limits.max_total_bytes
+        and is_visible(together)
+    )
+
+
+def _with_values(
+    names: tuple[Any, ...], values: tuple[Any, ...], by_name: tuple[Decision, ...], limits: Limits
+) -> tuple[dict[str, str], list[Decision]]:
+    """Return the headers that pass, and the decision on each, now that the values are known."""
+    max_value = limits.max_value_bytes
+    forwarded: dict[str, str] = {}
+    decisions: list[Decision] = []
+    total = 0
+    for name, value, by_its_name in zip(names, values, by_name, strict=True):
+        decision = by_its_name
+        if type(value) is not str:
+            decision = decision.as_malformed(Reason.TYPE)
+        elif decision.decision is _FORWARDED:
+            if len(value) > max_value:
+                decision = decision.as_malformed(Reason.TOO_LARGE)
+            elif not is_field_value(value):
+                decision = decision.as_malformed(Reason.VALUE)
+            else:
+                forwarded[name] = value
+                total += len(name) + len(value)
+        decisions.append(decision)
+    if total > limits.max_total_bytes:
+        return {}, [d.as_malformed(Reason.TOO_LARGE) if d.decision is _FORWARDED else d for d in decisions]
+    return forwarded, decisions

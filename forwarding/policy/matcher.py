@@ -1,0 +1,157 @@
+"""What one policy says about the field names of a request, before any value is looked at.
+
+Depends on names, policy and outbound names alone, and is therefore remembered: callers repeat their header names. What
+is remembered is bounded in entries and in bytes, and holds no value.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .blocklist import CORE_BLOCKLIST
+from .decision import Decision, DecisionKind, Reason
+from .field_names import are_strings, fold, is_prefix, is_token
+from .model import Policy
+
+_REMEMBERED_NAMES = 1024
+_REMEMBERED_NAMES_OF_REQUESTS = 4096
+_REMEMBERED_POLICIES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _NameVerdict:
+    folded: str | None
+    """The form in which names are compared; None where the name is not a field name within the limit."""
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class NamesVerdict:
+    """The decisions on the headers of a request, as far as their names alone decide."""
+
+    decisions: tuple[Decision, ...]
+    """One for each name. `forwarded` means: unless the value or the total size forbids it."""
+    clean: bool
+    """Whether all are `forwarded`."""
+    length: int
+    """Of all names together, in characters; where they are clean, in bytes, too."""
+
+
+class _Patterns:
+    """Folded patterns, each with what it stands for, in the form that is fast to ask."""
+
+    def __init__(self, patterns: Iterable[tuple[str, Reason]]) -> None:
+        entries = list(patterns)
+        self._exact = {pattern: reason for pattern, reason in entries if not is_prefix(pattern)}
+        prefixes = [(pattern[:-1], reason) for pattern, reason in entries if is_prefix(pattern)]
+        self._prefixes = sorted(prefixes, key=lambda prefix: -len(prefix[0]))
+        self._any_prefix = tuple(prefix for prefix, _ in prefixes)
+
+    def find(self, folded: str) -> tuple[str, Reason] | None:
+        """Return the entry that decides: the exact one, else the longest prefix. Linear in the length of the name."""
+        if (reason := self._exact.get(folded)) is not None:
+            return folded, reason
+        if folded.startswith(self._any_prefix):
+            return next((f"{p}*", reason) for p, reason in self._prefixes if folded.startswith(p))
+        return None
+
+
+_CORE = _Patterns((rule.pattern, rule.reason) for rule in CORE_BLOCKLIST)
+
+
+class Matcher:
+    """One policy beside one outbound request: judges names, and remembers what it said."""
+
+    def __init__(self, policy: Policy, outbound: frozenset[str]) -> None:
+        self._max_name_bytes = policy.limits.max_name_bytes
+        self._max_headers = policy.limits.max_headers
+        self._unblocked = frozenset(policy.unblock)
+        self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
+        self._server_set = frozenset(fold(name) for name in policy.set)
+        self._carried = frozenset(fold(name) for name in outbound)
+        self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
+        self._by_name: dict[str, _NameVerdict] = {}
+        self._by_names: dict[tuple[object, ...], NamesVerdict] = {}
+        self._in_requests = 0
+        """Names in the keys of it, but for a few that several threads may have added at the same time."""
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many single names are remembered, and how many together with the others of their request."""
+        return len(self._by_name), sum(map(len, self._by_names))
+
+    def judge(self, names: tuple[object, ...]) -> NamesVerdict:
+        """Return what the policy says about the names of one request."""
+        if not are_strings(names):
+            return self._judge(names)
+        verdict = self._by_names.get(names)
+        if verdict is None:
+            verdict = self._judge(names)
+            # Names beyond the grammar or a limit are nothing to keep, and seldom come twice.
+            if len(names) <= self._max_headers and all(d.name is not None for d in verdict.decisions):
+                self._in_requests += len(names)
+                if self._in_requests > _REMEMBERED_NAMES_OF_REQUESTS:
+                    self._by_names.clear()
+                    self._in_requests = len(names)
+                self._by_names[names] = verdict
+        return verdict
+
+    def _judge(self, names: tuple[object, ...]) -> NamesVerdict:
+        verdicts = [self._judge_one(name) for name in names]
+        decisions = [verdict.decision for verdict in verdicts]
+        if len(names) > self._max_headers:
+            decisions = [d if d.reason is Reason.TYPE else d.as_malformed(Reason.TOO_MANY) for d in decisions]
+        elif repeated := _repeated([verdict.folded for verdict in verdicts]):
+            decisions = [
+                verdict.decision.as_malformed(Reason.DUPLICATE) if verdict.folded in repeated else verdict.decision
+                for verdict in verdicts
+            ]
+        clean = all(decision.decision is DecisionKind.FORWARDED for decision in decisions)
+        return NamesVerdict(tuple(decisions), clean, sum(len(name) for name in names if isinstance(name, str)))
+
+    def _judge_one(self, name: object) -> _NameVerdict:
+        if type(name) is not str:
+            return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TYPE))
+        if len(name) > self._max_name_bytes:
+            return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TOO_LARGE, None, len(name)))
+        if (verdict := self._by_name.get(name)) is None:
+            if len(self._by_name) >= _REMEMBERED_NAMES:
+                self._by_name.clear()
+            verdict = self._by_name[name] = self._decide(name)
+        return verdict
+
+    def _decide(self, name: str) -> _NameVerdict:
+        if not is_token(name):
+            return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.NAME, None, len(name)))
+        folded = fold(name)
+        rule, reason = self._find(folded)
+        kind = DecisionKind.FORWARDED if reason is Reason.ALLOWED else DecisionKind.BLOCKED
+        return _NameVerdict(folded, Decision(name, kind, reason, rule, len(name)))
+
+    def _find(self, folded: str) -> tuple[str | None, Reason]:
+        """Apply server-set names, core blocklist, operator's block list, override and allow list, in this order."""
+        if folded in self._server_set:
+            return folded, Reason.OVERRIDE
+        if folded not in self._unblocked and (core := _CORE.find(folded)):
+            return core
+        if blocked := self._operator.find(folded):
+            return blocked
+        if folded in self._carried:
+            return folded, Reason.OVERRIDE
+        if self._allowed is None:
+            return None, Reason.ALLOWED
+        return self._allowed.find(folded) or (None, Reason.NOT_ALLOWED)
+
+
+def _repeated(names: Collection[str | None]) -> Collection[str | None]:
+    """Return the names that occur more than once; None, of a header without a field name, is no name."""
+    if len(set(names)) == len(names):
+        return ()
+    return {name for name, count in Counter(names).items() if count > 1 and name is not None}
+
+
+@lru_cache(maxsize=_REMEMBERED_POLICIES)
+def matcher(policy: Policy, outbound: frozenset[str]) -> Matcher:
+    """Return the matcher of `policy`, beside an outbound request that carries `outbound`."""
+    return Matcher(policy, outbound)

@@ -1,0 +1,1 @@
+"""An operator's run config, read and checked without a host."""

@@ -1,0 +1,1 @@
+"""A recording provider, an OTLP receiver and server processes: for tests, examples and the demo."""
