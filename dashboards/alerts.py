@@ -135,8 +135,8 @@ def alerts(tuning: Tuning) -> tuple[Alert, ...]:
             summary="No instance reports extra-headers metrics.",
             description=(
                 f"{{{{ if $labels.{JOB} }}}}Job {{{{ $labels.{JOB} }}}} used to report {contract.POLICY_INFO} and no "
-                f"longer does.{{{{ else }}}}Nothing that Prometheus scrapes reports {contract.POLICY_INFO}.{{{{ end "
-                "}}}} Decisions are still made, but nobody sees them, and the other alerts cannot fire."
+                f"longer does.{{{{ else }}}}Nothing that Prometheus scrapes reports {contract.POLICY_INFO}."
+                "{{ end }} Decisions are still made, but nobody sees them, and the other alerts cannot fire."
             ),
         ),
     )

@@ -14,7 +14,7 @@ from extra_headers.telemetry.spans import Caller
 
 from .policy.decision import BlockedHeadersError, Evaluation, MalformedHeadersError, MissingIdentityError
 from .policy.evaluation import evaluate
-from .policy.field_names import fold
+from .policy.field_names import normalize_name
 from .policy.identity import ServerSet
 from .policy.model import Policy
 
@@ -31,8 +31,8 @@ class AddedHeaders:
 
     def beside(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return these headers and a call's own, which give way to those that the server sets, in any spelling."""
-        server_set = {fold(name) for name in self.server_set}
-        kept = {name: value for name, value in (own or {}).items() if fold(name) not in server_set}
+        server_set = {normalize_name(name) for name in self.server_set}
+        kept = {name: value for name, value in (own or {}).items() if normalize_name(name) not in server_set}
         return {**self.callers, **kept, **self.server_set}
 
     def spelled_as(self, own: Iterable[str]) -> Self:
@@ -46,9 +46,11 @@ class AddedHeaders:
             return self
         spellings: dict[str, list[str]] = {}
         for name in own:
-            spellings.setdefault(fold(name), []).append(name)
+            spellings.setdefault(normalize_name(name), []).append(name)
         items = self.server_set.items()
-        respelled = {spelling: value for name, value in items for spelling in spellings.get(fold(name), [name])}
+        respelled = {
+            spelling: value for name, value in items for spelling in spellings.get(normalize_name(name), [name])
+        }
         return replace(self, server_set=respelled)
 
 
@@ -84,7 +86,7 @@ def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabe
         policy.digest,
         policy.on_blocked,
         policy.on_malformed,
-        server_set={name: fold(name) for name in policy.set},
+        server_set={name: normalize_name(name) for name in policy.set},
         shadow=None if candidate is None else candidate.digest,
     )
 

@@ -1,7 +1,7 @@
 """The core blocklist: names that no caller may send to a provider, each with the reason and its source.
 
-Data only. Patterns are in folded form (`names.fold`); an exact entry decides before a prefix, a longer prefix before a
-shorter one.
+Data only. Patterns are normalized (`field_names.normalize_name`). An exact pattern decides before a prefix, and a longer
+prefix before a shorter one.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class CoreRule(NamedTuple):
     """One entry of the core blocklist."""
 
     pattern: str
-    """A folded field name, or a prefix of one with a trailing `*`."""
+    """A normalized field name, or a prefix of one with a trailing `*`."""
     reason: Reason
     source: str
     """Where it is written that the name means what the reason says."""

@@ -124,8 +124,8 @@ class Decision:
     decision: DecisionKind
     reason: Reason
     rule: str | None = None
-    """The entry that decided, in folded form: of the core blocklist, of the operator's lists, or the name of a header
-    that the outbound request carries. Never the caller's choice of word."""
+    """The pattern that decided, normalized: a rule of the core blocklist, an entry of the operator's lists, or the name
+    of a header that the outbound request carries. Never the caller's choice of word."""
     name_length: int = 0
     """Length of the name in characters, for a name that must not be shown."""
 

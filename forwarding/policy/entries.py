@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .blocklist import CORE_BLOCKLIST, CoreRule
 from .decision import Reason
-from .field_names import covering, fold, is_prefix, is_token
+from .field_names import covering, is_prefix, is_token, normalize_name
 
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
@@ -20,12 +20,12 @@ _CORE = {rule.pattern: rule for rule in CORE_BLOCKLIST}
 
 
 def core_rule(pattern: str) -> CoreRule | None:
-    """Return the entry of the core blocklist that blocks all that a folded pattern matches: the narrowest one."""
+    """Return the entry of the core blocklist that blocks all that a normalized pattern matches: the narrowest one."""
     return next((_CORE[wide] for wide in covering(pattern) if wide in _CORE), None)
 
 
 def parse_pattern(entry: str) -> str:
-    """Return an entry of `allow` or `block` in folded form.
+    """Return an entry of `allow` or `block` in normalized form.
 
     Raises:
         ValueError: it is neither a field name nor the start of one with a trailing `*`.
@@ -45,11 +45,11 @@ def parse_pattern(entry: str) -> str:
             f"{entry!a} can never match: it is not a header name; write ASCII letters, digits and '-', "
             "with at most one `*` at the end (no spaces, colons or regular expressions)"
         )
-    return fold(stem) + entry[len(stem) :]
+    return normalize_name(stem) + entry[len(stem) :]
 
 
 def parse_unblock(entry: str) -> str:
-    """Return an entry of `unblock` in folded form.
+    """Return an entry of `unblock` in normalized form.
 
     Raises:
         ValueError: it is not one name, is not on the core blocklist, or may never be lifted.
@@ -57,13 +57,13 @@ def parse_unblock(entry: str) -> str:
     """
     if is_prefix(entry) or not is_token(entry):
         raise ValueError(f"{entry!a}: only a single header name can be lifted, such as openai-organization")
-    folded = fold(entry)
-    rule = core_rule(folded)
+    normalized = normalize_name(entry)
+    rule = core_rule(normalized)
     if rule is None:
         raise ValueError(f"{entry!a} has no effect: the core blocklist does not hold it; remove the entry")
     if rule.reason in NEVER_UNBLOCKED:
         raise ValueError(f"{entry!a} can never be lifted ({rule.reason.value}: {rule.source}); remove the entry")
-    return folded
+    return normalized
 
 
 def parse_set_name(entry: str) -> str:
@@ -75,7 +75,7 @@ def parse_set_name(entry: str) -> str:
     """
     if "*" in entry or not is_token(entry):
         raise ValueError(f"{entry!a} is not one header name; write ASCII letters, digits and '-'")
-    rule = core_rule(fold(entry))
+    rule = core_rule(normalize_name(entry))
     if rule is not None and rule.reason in NEVER_UNBLOCKED:
         raise ValueError(f"{entry!a} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
     return entry
@@ -83,11 +83,11 @@ def parse_set_name(entry: str) -> str:
 
 def lint_set(names: Sequence[str]) -> list[str]:
     """Return which names in `set` are one and the same to the provider."""
-    first = {fold(name): name for name in reversed(names)}
+    first = {normalize_name(name): name for name in reversed(names)}
     return [
-        f"set: {name!r} and {first[fold(name)]!r} are the same header; remove one"
+        f"set: {name!r} and {first[normalize_name(name)]!r} are the same header; remove one"
         for name in names
-        if first[fold(name)] != name
+        if first[normalize_name(name)] != name
     ]
 
 
@@ -99,19 +99,19 @@ def lint_set_beside(others: Mapping[str, str], names: Collection[str]) -> list[s
         names: in `set`.
 
     """
-    settings = {fold(name): setting for name, setting in others.items()}
+    settings = {normalize_name(name): setting for name, setting in others.items()}
     return [
-        f"set.{name}: {settings[fold(name)]!r} of the provider names the same header; remove one"
+        f"set.{name}: {settings[normalize_name(name)]!r} of the provider names the same header; remove one"
         for name in names
-        if fold(name) in settings
+        if normalize_name(name) in settings
     ]
 
 
 def lint_lists_beside_set(
     names: Sequence[str], allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
 ) -> list[str]:
-    """Return the folded entries that speak of a header that the server sets, which no caller can send anyway."""
-    server_set = {fold(name) for name in names}
+    """Return the normalized entries that speak of a header that the server sets, which no caller can send anyway."""
+    server_set = {normalize_name(name) for name in names}
     return [
         f"{field}[{i}] {entry!r} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
         for field, entries, effect in (
@@ -127,7 +127,7 @@ def lint_lists_beside_set(
 def lint_lists(
     allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str], max_name_bytes: int
 ) -> list[str]:
-    """Return what is wrong with folded entries that are each valid alone: dead, shadowed or overlapping ones."""
+    """Return what is wrong with normalized entries that are each valid alone: dead, shadowed or overlapping ones."""
     findings: list[str] = []
     for field, entries in (("allow", allow or ()), ("block", block), ("unblock", unblock)):
         findings += _too_long(field, entries, max_name_bytes)

@@ -1,4 +1,4 @@
-"""Header fields: the RFC 9110 grammar of names and values, folding for comparison, and the patterns of a policy.
+"""Header fields: the RFC 9110 grammar of names and values, normalizing for comparison, and the patterns of a policy.
 
 Pure functions over strings; nothing here knows a policy, a host or telemetry.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 # RFC 9110 section 5.6.2: token = 1*tchar. `re.ASCII` is not needed: the class lists its characters.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
-_FOLDED = str.maketrans(string.ascii_uppercase + "!#$%&'*+.^_`|~", string.ascii_lowercase + "-" * 14)
+_NORMALIZED = str.maketrans(string.ascii_uppercase + "!#$%&'*+.^_`|~", string.ascii_lowercase + "-" * 14)
 
 
 def is_token(name: str) -> bool:
@@ -42,7 +42,7 @@ def are_strings(values: Collection[object]) -> bool:
     return list(map(type, values)).count(str) == len(values)
 
 
-def fold(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the form in which field names are compared: lower case, all but letters and digits as `-`.
 
     Field names are case-insensitive (RFC 9110 section 5.1). Behind a server that makes variables of them (RFC 3875
@@ -51,7 +51,7 @@ def fold(name: str) -> str:
 
     Characters outside ASCII stay as they are: `str.lower` would make `keep-alive` of a name with a Kelvin sign.
     """
-    return name.translate(_FOLDED)
+    return name.translate(_NORMALIZED)
 
 
 def is_prefix(pattern: str) -> bool:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from .blocklist import CORE_BLOCKLIST
 from .decision import Decision, DecisionKind, Reason
-from .field_names import are_strings, fold, is_prefix, is_token
+from .field_names import are_strings, is_prefix, is_token, normalize_name
 from .model import Policy
 
 _REMEMBERED_NAMES = 1024
@@ -21,7 +21,7 @@ _REMEMBERED_POLICIES = 256
 
 @dataclass(frozen=True, slots=True)
 class _NameVerdict:
-    folded: str | None
+    normalized: str | None
     """The form in which names are compared; None where the name is not a field name within the limit."""
     decision: Decision
 
@@ -39,7 +39,7 @@ class NamesVerdict:
 
 
 class _Patterns:
-    """Folded patterns, each with what it stands for, in the form that is fast to ask."""
+    """Normalized patterns, each with what it stands for, in the form that is fast to ask."""
 
     def __init__(self, patterns: Iterable[tuple[str, Reason]]) -> None:
         entries = list(patterns)
@@ -48,12 +48,12 @@ class _Patterns:
         self._prefixes = sorted(prefixes, key=lambda prefix: -len(prefix[0]))
         self._any_prefix = tuple(prefix for prefix, _ in prefixes)
 
-    def find(self, folded: str) -> tuple[str, Reason] | None:
+    def find(self, normalized: str) -> tuple[str, Reason] | None:
         """Return the entry that decides: the exact one, else the longest prefix. Linear in the length of the name."""
-        if (reason := self._exact.get(folded)) is not None:
-            return folded, reason
-        if folded.startswith(self._any_prefix):
-            return next((f"{p}*", reason) for p, reason in self._prefixes if folded.startswith(p))
+        if (reason := self._exact.get(normalized)) is not None:
+            return normalized, reason
+        if normalized.startswith(self._any_prefix):
+            return next((f"{p}*", reason) for p, reason in self._prefixes if normalized.startswith(p))
         return None
 
 
@@ -68,8 +68,8 @@ class Matcher:
         self._max_headers = policy.limits.max_headers
         self._unblocked = frozenset(policy.unblock)
         self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
-        self._server_set = frozenset(fold(name) for name in policy.set)
-        self._carried = frozenset(fold(name) for name in outbound)
+        self._server_set = frozenset(normalize_name(name) for name in policy.set)
+        self._carried = frozenset(normalize_name(name) for name in outbound)
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
         self._by_name: dict[str, _NameVerdict] = {}
         self._by_names: dict[tuple[object, ...], NamesVerdict] = {}
@@ -102,9 +102,9 @@ class Matcher:
         decisions = [verdict.decision for verdict in verdicts]
         if len(names) > self._max_headers:
             decisions = [d if d.reason is Reason.TYPE else d.as_malformed(Reason.TOO_MANY) for d in decisions]
-        elif repeated := _repeated([verdict.folded for verdict in verdicts]):
+        elif repeated := _repeated([verdict.normalized for verdict in verdicts]):
             decisions = [
-                verdict.decision.as_malformed(Reason.DUPLICATE) if verdict.folded in repeated else verdict.decision
+                verdict.decision.as_malformed(Reason.DUPLICATE) if verdict.normalized in repeated else verdict.decision
                 for verdict in verdicts
             ]
         clean = all(decision.decision is DecisionKind.FORWARDED for decision in decisions)
@@ -124,24 +124,24 @@ class Matcher:
     def _decide(self, name: str) -> _NameVerdict:
         if not is_token(name):
             return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.NAME, None, len(name)))
-        folded = fold(name)
-        rule, reason = self._find(folded)
+        normalized = normalize_name(name)
+        rule, reason = self._find(normalized)
         kind = DecisionKind.FORWARDED if reason is Reason.ALLOWED else DecisionKind.BLOCKED
-        return _NameVerdict(folded, Decision(name, kind, reason, rule, len(name)))
+        return _NameVerdict(normalized, Decision(name, kind, reason, rule, len(name)))
 
-    def _find(self, folded: str) -> tuple[str | None, Reason]:
+    def _find(self, normalized: str) -> tuple[str | None, Reason]:
         """Apply server-set names, core blocklist, operator's block list, override and allow list, in this order."""
-        if folded in self._server_set:
-            return folded, Reason.OVERRIDE
-        if folded not in self._unblocked and (core := _CORE.find(folded)):
+        if normalized in self._server_set:
+            return normalized, Reason.OVERRIDE
+        if normalized not in self._unblocked and (core := _CORE.find(normalized)):
             return core
-        if blocked := self._operator.find(folded):
+        if blocked := self._operator.find(normalized):
             return blocked
-        if folded in self._carried:
-            return folded, Reason.OVERRIDE
+        if normalized in self._carried:
+            return normalized, Reason.OVERRIDE
         if self._allowed is None:
             return None, Reason.ALLOWED
-        return self._allowed.find(folded) or (None, Reason.NOT_ALLOWED)
+        return self._allowed.find(normalized) or (None, Reason.NOT_ALLOWED)
 
 
 def _repeated(names: Collection[str | None]) -> Collection[str | None]:

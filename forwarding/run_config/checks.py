@@ -14,7 +14,7 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel
 
 from ..policy.entries import block_beside_allow
-from ..policy.field_names import fold
+from ..policy.field_names import normalize_name
 from ..policy.model import Policy, PolicyError, default_field, parse_policy
 from .provider_types import REMOTE_INFERENCE_TYPES
 from .providers import MODULE, SETTING, Provider, RunConfig, Unset
@@ -177,7 +177,7 @@ def _at(setting: Any, place: Sequence[str | int]) -> str:
 
 
 def _quotes(message: str, value: str) -> bool:
-    return any(text in message for text in (value, ascii(value)[1:-1], fold(value)))
+    return any(text in message for text in (value, ascii(value)[1:-1], normalize_name(value)))
 
 
 def _of_the_entry(config: RunConfig, provider: Provider, loader: Provider | None) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..policy.blocklist import CORE_BLOCKLIST
 from ..policy.decision import CORE_REASONS, EXPLANATIONS, Decision, Evaluation, Reason
 from ..policy.evaluation import evaluate
-from ..policy.field_names import fold
+from ..policy.field_names import normalize_name
 from ..policy.model import Policy
 from .checks import Checked, line_of
 from .outbound_names import Carried, carried_names
@@ -70,7 +70,7 @@ def _rule(
     if rule is not None and reason in CORE_REASONS:
         return rule, f"core blocklist: {_CORE[rule].source}"
     if rule is not None and reason is Reason.OVERRIDE:
-        by = [party.by for party in carried if rule in map(fold, party.names)]
+        by = [party.by for party in carried if rule in map(normalize_name, party.names)]
         return rule, f"sent by {', '.join(by)}" if by else EXPLANATIONS[reason]
     if rule is not None and (name := _LISTS.get(reason)):
         path = (name, getattr(policy, name).index(rule))

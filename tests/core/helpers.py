@@ -53,14 +53,14 @@ def complaint(setting: object) -> str:
     return str(caught.value)
 
 
-def spellings(folded: str) -> list[str]:
+def spellings(normalized: str) -> list[str]:
     """Return ways in which one field name can be written: case, and others for `-`, all, some and none."""
-    underscored = folded.replace("-", "_")
-    every_other = "".join(c.upper() if i % 2 else c for i, c in enumerate(folded))
-    first_underscored = folded.replace("-", "_", 1)
-    last_underscored = "_".join(folded.rsplit("-", 1))
-    others = [folded.replace("-", other) for other in ".!"]
-    forms = [folded, underscored, every_other, first_underscored, last_underscored, *others]
+    underscored = normalized.replace("-", "_")
+    every_other = "".join(c.upper() if i % 2 else c for i, c in enumerate(normalized))
+    first_underscored = normalized.replace("-", "_", 1)
+    last_underscored = "_".join(normalized.rsplit("-", 1))
+    others = [normalized.replace("-", other) for other in ".!"]
+    forms = [normalized, underscored, every_other, first_underscored, last_underscored, *others]
     return sorted({spelling for form in forms for spelling in (form, form.upper(), form.title(), form.swapcase())})
 
 

@@ -6,7 +6,7 @@ from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
 from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST, CoreRule
 from extra_headers.forwarding.policy.decision import CORE_REASONS
 from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED, core_rule
-from extra_headers.forwarding.policy.field_names import fold, is_prefix, is_token
+from extra_headers.forwarding.policy.field_names import is_prefix, is_token, normalize_name
 from tests.core.helpers import is_forwarded, spellings
 
 # The whole table, a second time: an entry that goes missing or changes its reason is noticed.
@@ -139,7 +139,7 @@ class TestEntry:
 
     def test_blocks_with_its_reason_in_every_spelling(self, rule: CoreRule) -> None:
         """Case and what stands for `-` make no difference; the decision names the entry, not the caller's word."""
-        for name in (spelling for folded in names_of(rule) for spelling in spellings(folded)):
+        for name in (spelling for normalized in names_of(rule) for spelling in spellings(normalized)):
             evaluation = evaluate({name: "v"}, Policy())
             (decision,) = evaluation.decisions
             assert (decision.decision, decision.reason) == (DecisionKind.BLOCKED, rule.reason), name
@@ -159,7 +159,7 @@ class TestEntry:
     def test_is_a_folded_pattern(self, rule: CoreRule) -> None:
         """An entry in another form would never match."""
         stem = rule.pattern.removesuffix("*")
-        assert fold(stem) == stem
+        assert normalize_name(stem) == stem
         assert is_token(stem)
 
 

@@ -8,7 +8,7 @@ from tests.core.helpers import DEFAULT, DROP, limited, many, reason, reasons
 
 
 def test_a_clean_header_is_forwarded_as_the_caller_spelled_it() -> None:
-    """Folding is for comparison only: neither name nor value is changed."""
+    """Normalizing is for comparison only: neither name nor value is changed."""
     evaluation = evaluate({"X_Maas-SUBSCRIPTION": "Free  Tier"}, DEFAULT)
     assert dict(evaluation.forwarded) == {"X_Maas-SUBSCRIPTION": "Free  Tier"}
     assert evaluation.outcome is Outcome.CLEAN

@@ -92,7 +92,7 @@ class TestLimits:
 
 
 class TestDuplicates:
-    """Names equal after folding: all of them malformed, since nobody knows which one the provider would take."""
+    """Names equal after normalizing: all of them malformed, since nobody knows which one the provider would take."""
 
     def test_hiding_a_blocked_name_behind_a_duplicate_rejects_the_request(self) -> None:
         """The default policy rejects it: nothing of either is sent."""

@@ -1,10 +1,10 @@
-"""Field names: what a token is, how names are folded for comparison, and which patterns cover which."""
+"""Field names: what a token is, how names are normalized for comparison, and which patterns cover which."""
 
 import string
 
 import pytest
 
-from extra_headers.forwarding.policy.field_names import covering, fold, is_prefix, is_token
+from extra_headers.forwarding.policy.field_names import covering, is_prefix, is_token, normalize_name
 
 # RFC 9110 section 5.6.2, written out.
 TCHAR = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters
@@ -25,10 +25,10 @@ class TestIsToken:
 
 
 class TestFold:
-    """`fold`, the form in which names are compared."""
+    """`normalize_name`, the form in which names are compared."""
 
     @pytest.mark.parametrize(
-        ("name", "folded"),
+        ("name", "normalized"),
         [
             ("X-Forwarded-For", "x-forwarded-for"),
             ("X_FORWARDED_FOR", "x-forwarded-for"),
@@ -38,22 +38,22 @@ class TestFold:
             ("X-Tenant_*", "x-tenant--"),
         ],
     )
-    def test_only_letters_in_any_case_and_digits_make_a_difference(self, name: str, folded: str) -> None:
+    def test_only_letters_in_any_case_and_digits_make_a_difference(self, name: str, normalized: str) -> None:
         """Lower case, and every other character as `-`."""
-        assert fold(name) == folded
+        assert normalize_name(name) == normalized
 
     def test_every_tchar(self) -> None:
-        """A folded name is a token of the same length, and folding it again changes nothing."""
-        folded = fold(TCHAR)
-        assert set(folded) == {"-", *string.digits, *string.ascii_lowercase}
-        assert is_token(folded)
-        assert len(folded) == len(TCHAR)
-        assert fold(folded) == folded
+        """A normalized name is a token of the same length, and normalizing it again changes nothing."""
+        normalized = normalize_name(TCHAR)
+        assert set(normalized) == {"-", *string.digits, *string.ascii_lowercase}
+        assert is_token(normalized)
+        assert len(normalized) == len(TCHAR)
+        assert normalize_name(normalized) == normalized
 
     def test_no_look_alike_is_folded_into_ascii(self) -> None:
         """`str.lower` makes a k of the Kelvin sign; here every character outside ASCII stays what it is."""
         others = "".join(map(chr, range(0x80, 0x110000)))
-        assert fold(others) == others
+        assert normalize_name(others) == others
 
 
 class TestPatterns:

@@ -101,7 +101,7 @@ class TestUsefulSettings:
         assert parse_policy(setting, SUBJECT) == Policy(**setting)
 
     def test_can_be_written_out_and_read_again(self, setting: dict[str, Any]) -> None:
-        """A checked policy is a valid setting: folding happened once and for all."""
+        """A checked policy is a valid setting: normalizing happened once and for all."""
         policy = Policy(**setting)
         assert Policy(**policy.model_dump()) == policy
         assert parse_policy(policy.model_dump(mode="json"), SUBJECT).digest == policy.digest

@@ -38,7 +38,7 @@ def test_the_seeds_are_the_attack_corpus() -> None:
 
 def test_a_planted_fault_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The target would tell: with names compared as they are written, `AUTHORIZATION` passes, and it says so."""
-    monkeypatch.setattr(matcher, "fold", lambda name: name)
+    monkeypatch.setattr(matcher, "normalize_name", lambda name: name)
     matcher.matcher.cache_clear()
     try:
         with pytest.raises(AssertionError):

@@ -49,11 +49,11 @@ def send(
 
 
 def of_the_server(request: ReceivedRequest) -> dict[str, list[str]]:
-    """Return all fields of a received request that are one of `SET` in any spelling, by folded name."""
+    """Return all fields of a received request that are one of `SET` in any spelling, by normalized name."""
     found: dict[str, list[str]] = {}
     for name, value in request.fields:
-        if (folded := name.lower().replace("_", "-")) in {set_name.lower() for set_name in SET}:
-            found.setdefault(folded, []).append(value)
+        if (normalized := name.lower().replace("_", "-")) in {set_name.lower() for set_name in SET}:
+            found.setdefault(normalized, []).append(value)
     return found
 
 
@@ -94,8 +94,8 @@ def test_a_callers_own_copy_is_a_spoof_attempt(stack: Stack, name: str) -> None:
 
     (received,) = stack.upstream.take()
     assert (of_the_server(received), received.values("x-note")) == (sent_for(ALICE, "ml"), ["n"])
-    folded = name.lower().replace("_", "-")
-    assert stack.counted(before, contract.BLOCKED_NAMES_TOTAL) == {(folded, "reject", "override"): 1}
+    normalized = name.lower().replace("_", "-")
+    assert stack.counted(before, contract.BLOCKED_NAMES_TOTAL) == {(normalized, "reject", "override"): 1}
     decided = stack.counted(before, contract.DECISIONS_TOTAL)
     assert decided == {("blocked", "reject", "override"): 1, ("forwarded", "reject", "allowed"): 1}
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from extra_headers.telemetry.contract import NAMESPACE
 
 from ...policy.decision import EXPLANATIONS, DecisionKind, Reason
-from ...policy.field_names import fold
+from ...policy.field_names import normalize_name
 from ...testing.otlp_receiver import ExportedSpan
 from .runner import Arrival, Exchange, Played
 from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_KEY, kind_of, provider_data
@@ -246,7 +246,7 @@ def _decided(decided: Mapping[str, Reason], played: Played) -> RenderableType:
 
 def _why(name: str, reason: Reason, played: Played) -> Text:
     why = Text.assemble((reason.value, "bold"), f": {EXPLANATIONS[reason]}")
-    if (rule := played.counted.rules.get(reason)) and rule != fold(name):
+    if (rule := played.counted.rules.get(reason)) and rule != normalize_name(name):
         why.append(f" ({rule})", "dim")
     return why
 
