@@ -41,7 +41,7 @@ def provider_detail() -> str:
             ],
             "What becomes of the requests?": [_outcomes(), shared.stopped_requests()],
             "What would the shadow policy change?": shadow.panels(),
-            "Does the provider learn who calls?": [_server_set()],
+            "Does the provider learn who calls?": [_identity_headers()],
             "Which policy decides, and what does it cost?": [
                 shared.policies(),
                 shared.evaluation_time(),
@@ -150,13 +150,13 @@ def _outcomes() -> Panel:
     )
 
 
-def _server_set() -> Panel:
+def _identity_headers() -> Panel:
     header, result = contract.LABEL_HEADER, contract.LABEL_RESULT
     return graph(
         About(
-            title="Headers that the server sets",
+            title="Identity headers",
             description=(
-                f"Headers a minute that the policy sets from the authenticated caller ({contract.SERVER_SET_TOTAL}), "
+                f"Headers a minute that the policy sets from the authenticated caller ({contract.IDENTITY_HEADERS_TOTAL}), "
                 "by "
                 "what becomes of them. Rejected or omitted: callers without such a value; see whom in the audit log or "
                 "by a trace, and what the server's auth provider says of them."
@@ -166,6 +166,7 @@ def _server_set() -> Panel:
             width=24,
         ),
         Query(
-            expr=per_minute(contract.SERVER_SET_TOTAL, by=(header, result)), legend=f"{{{{{header}}}}} {{{{{result}}}}}"
+            expr=per_minute(contract.IDENTITY_HEADERS_TOTAL, by=(header, result)),
+            legend=f"{{{{{header}}}}} {{{{{result}}}}}",
         ),
     )

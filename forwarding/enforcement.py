@@ -15,10 +15,10 @@ from extra_headers.telemetry.spans import Caller
 from .policy.decision import BlockedHeadersError, Evaluation, MalformedHeadersError, MissingIdentityError
 from .policy.evaluation import evaluate
 from .policy.field_names import normalize_name
-from .policy.identity import ServerSet
+from .policy.identity import IdentityHeaders
 from .policy.model import Policy
 
-_NOTHING_SET = ServerSet({})
+_NOTHING_SET = IdentityHeaders({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class AddedHeaders:
 
     callers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """None of them is one that the call carries anyway, under any spelling."""
-    server_set: Mapping[str, str] = field(default_factory=dict, repr=False)
+    identity_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def beside(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return these headers and a call's own, which give way to those that the server sets, in any spelling."""
-        server_set = {normalize_name(name) for name in self.server_set}
-        kept = {name: value for name, value in (own or {}).items() if normalize_name(name) not in server_set}
-        return {**self.callers, **kept, **self.server_set}
+        identity_headers = {normalize_name(name) for name in self.identity_headers}
+        kept = {name: value for name, value in (own or {}).items() if normalize_name(name) not in identity_headers}
+        return {**self.callers, **kept, **self.identity_headers}
 
     def spelled_as(self, own: Iterable[str]) -> Self:
         """Return these headers for a client that merges them into its own by exact name.
@@ -42,16 +42,16 @@ class AddedHeaders:
             own: names of the headers that the client has. One that the server sets, too, is set as spelled there.
 
         """
-        if not self.server_set:
+        if not self.identity_headers:
             return self
         spellings: dict[str, list[str]] = {}
         for name in own:
             spellings.setdefault(normalize_name(name), []).append(name)
-        items = self.server_set.items()
+        items = self.identity_headers.items()
         respelled = {
             spelling: value for name, value in items for spelling in spellings.get(normalize_name(name), [name])
         }
-        return replace(self, server_set=respelled)
+        return replace(self, identity_headers=respelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Judgement:
 
     evaluation: Evaluation | None
     """Of the caller's headers; None where there are none."""
-    server_set: ServerSet | None = None
+    identity_headers: IdentityHeaders | None = None
     """What the server sets; None where the policy sets nothing."""
 
     def rejection(self, provider: str) -> BlockedHeadersError | MalformedHeadersError | MissingIdentityError | None:
         """Return the error of a rejected request; None where it goes on."""
-        if self.server_set is not None and (error := self.server_set.rejection(provider)) is not None:
+        if self.identity_headers is not None and (error := self.identity_headers.rejection(provider)) is not None:
             return error
         return None if self.evaluation is None else self.evaluation.rejection(provider)
 
@@ -73,8 +73,8 @@ class Judgement:
     def added(self) -> AddedHeaders | None:
         """The headers to add to each call; None where there are none."""
         callers = {} if self.evaluation is None else self.evaluation.forwarded
-        server_set = {} if self.server_set is None else self.server_set.headers
-        return AddedHeaders(callers, server_set) if callers or server_set else None
+        identity_headers = {} if self.identity_headers is None else self.identity_headers.headers
+        return AddedHeaders(callers, identity_headers) if callers or identity_headers else None
 
 
 def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabels:
@@ -86,7 +86,7 @@ def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabe
         policy.digest,
         policy.on_blocked,
         policy.on_malformed,
-        server_set={name: normalize_name(name) for name in policy.set},
+        identity_headers={name: normalize_name(name) for name in policy.set},
         shadow=None if candidate is None else candidate.digest,
     )
 
@@ -105,7 +105,7 @@ class Judge:
         outbound: Collection[str],
         base_url: str,
         caller: Caller | None = None,
-        server_set: ServerSet | None = None,
+        identity_headers: IdentityHeaders | None = None,
     ) -> Judgement:
         """Decide on a request and record what was decided.
 
@@ -114,31 +114,35 @@ class Judge:
             outbound: names that the call carries without them.
             base_url: of the provider.
             caller: whom the host authenticated.
-            server_set: what the server sets on the request.
+            identity_headers: what the server sets on the request.
 
         """
         if headers is None:
-            if server_set is not None:
-                self._recorder.record_server_set(server_set, base_url, caller)
-            return Judgement(None, server_set)
+            if identity_headers is not None:
+                self._recorder.record_identity_headers(identity_headers, base_url, caller)
+            return Judgement(None, identity_headers)
         started = time.perf_counter()
-        evaluation = _judged(headers, self._policy, outbound, server_set)
+        evaluation = _judged(headers, self._policy, outbound, identity_headers)
         seconds = time.perf_counter() - started
-        shadow = self._shadow(headers, outbound, server_set)
-        if server_set is not None and evaluation.rejected_for is not None and not server_set.rejected:
-            server_set = _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
-        self._recorder.record(evaluation, seconds, base_url, caller, server_set=server_set, shadow=shadow)
-        return Judgement(evaluation, server_set)
+        shadow = self._shadow(headers, outbound, identity_headers)
+        if identity_headers is not None and evaluation.rejected_for is not None and not identity_headers.rejected:
+            identity_headers = (
+                _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
+            )
+        self._recorder.record(evaluation, seconds, base_url, caller, identity_headers=identity_headers, shadow=shadow)
+        return Judgement(evaluation, identity_headers)
 
     def _shadow(
-        self, headers: object, outbound: Collection[str], server_set: ServerSet | None
+        self, headers: object, outbound: Collection[str], identity_headers: IdentityHeaders | None
     ) -> Callable[[], Evaluation] | None:
         candidate = self._candidate
-        return None if candidate is None else lambda: _judged(headers, candidate, outbound, server_set)
+        return None if candidate is None else lambda: _judged(headers, candidate, outbound, identity_headers)
 
 
-def _judged(headers: object, policy: Policy, outbound: Collection[str], server_set: ServerSet | None) -> Evaluation:
+def _judged(
+    headers: object, policy: Policy, outbound: Collection[str], identity_headers: IdentityHeaders | None
+) -> Evaluation:
     evaluation = evaluate(headers, policy, outbound)
-    if server_set is None or not server_set.rejected:
+    if identity_headers is None or not identity_headers.rejected:
         return evaluation
     return replace(evaluation, forwarded={}, withheld=True)

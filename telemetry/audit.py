@@ -17,7 +17,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.policy.decision import DecisionKind, Evaluation, Outcome
-from extra_headers.forwarding.policy.identity import MissingHeader, ServerSet
+from extra_headers.forwarding.policy.identity import IdentityHeaders, MissingHeader
 
 from . import contract
 
@@ -69,7 +69,7 @@ class AuditLog:
         evaluation: Evaluation | None,
         attributes: Mapping[str, AttributeValue],
         context: trace.SpanContext | None,
-        server_set: ServerSet | None = None,
+        identity_headers: IdentityHeaders | None = None,
     ) -> None:
         """Write a record where a header was blocked or malformed, or where one that the server sets is missing.
 
@@ -79,16 +79,16 @@ class AuditLog:
             evaluation: the decisions; None for a caller who sent no headers.
             attributes: their span attributes, which are the log event's, too.
             context: of the span that carries the decisions.
-            server_set: what the server sets.
+            identity_headers: what the server sets.
 
         """
-        rejected = server_set is not None and server_set.rejected
+        rejected = identity_headers is not None and identity_headers.rejected
         if not rejected and (evaluation is None or evaluation.outcome is Outcome.CLEAN):
             return
         if (suppressed := self._limit.admit()) is None:
             return
         evaluation = evaluation or _NO_HEADERS
-        missing = server_set.missing if server_set is not None else ()
+        missing = identity_headers.missing if identity_headers is not None else ()
         _audit.warning("%s", _line(evaluation, missing, attributes, context, suppressed))
         get_logger("extra_headers").emit(
             LogRecord(

@@ -13,7 +13,7 @@ BLOCKED_NAMES_TOTAL: Final = "extra_headers_blocked_names_total"
 REQUESTS_TOTAL: Final = "extra_headers_requests_total"
 EVALUATION_SECONDS: Final = "extra_headers_evaluation_seconds"
 POLICY_INFO: Final = "extra_headers_policy_info"
-SERVER_SET_TOTAL: Final = "extra_headers_server_set_total"
+IDENTITY_HEADERS_TOTAL: Final = "extra_headers_identity_headers_total"
 SHADOW_DECISIONS_TOTAL: Final = "extra_headers_shadow_decisions_total"
 SHADOW_REQUESTS_TOTAL: Final = "extra_headers_shadow_requests_total"
 SHADOW_POLICY_INFO: Final = "extra_headers_shadow_policy_info"
@@ -38,7 +38,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     REQUESTS_TOTAL: (LABEL_PROVIDER, LABEL_OUTCOME),
     EVALUATION_SECONDS: (LABEL_PROVIDER,),
     POLICY_INFO: (LABEL_PROVIDER, LABEL_PROVIDER_TYPE, LABEL_POLICY, LABEL_ON_BLOCKED, LABEL_ON_MALFORMED),
-    SERVER_SET_TOTAL: (LABEL_PROVIDER, LABEL_HEADER, LABEL_RESULT),
+    IDENTITY_HEADERS_TOTAL: (LABEL_PROVIDER, LABEL_HEADER, LABEL_RESULT),
     SHADOW_DECISIONS_TOTAL: (LABEL_PROVIDER, LABEL_DECISION, LABEL_SHADOW_DECISION, LABEL_SHADOW_REASON),
     SHADOW_REQUESTS_TOTAL: (LABEL_PROVIDER, LABEL_OUTCOME, LABEL_SHADOW_OUTCOME),
     SHADOW_POLICY_INFO: (LABEL_PROVIDER, LABEL_POLICY),
@@ -58,8 +58,8 @@ ATTR_FORWARDED_NAMES: Final = "extra_headers.forwarded.names"
 ATTR_BLOCKED_NAMES: Final = "extra_headers.blocked.names"
 ATTR_BLOCKED_REASONS: Final = "extra_headers.blocked.reasons"
 ATTR_MALFORMED_REASONS: Final = "extra_headers.malformed.reasons"
-ATTR_SERVER_SET_NAMES: Final = "extra_headers.server_set.names"
-ATTR_SERVER_SET_MISSING: Final = "extra_headers.server_set.missing"
+ATTR_IDENTITY_HEADERS_NAMES: Final = "extra_headers.identity_headers.names"
+ATTR_IDENTITY_HEADERS_MISSING: Final = "extra_headers.identity_headers.missing"
 ATTR_SHADOW_POLICY: Final = "extra_headers.shadow.policy"
 ATTR_SHADOW_OUTCOME: Final = "extra_headers.shadow.outcome"
 ATTR_SHADOW_DIFFERING: Final = "extra_headers.shadow.differing.count"

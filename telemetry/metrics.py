@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Evaluation, Outcome, Reason
-from extra_headers.forwarding.policy.identity import ServerSet, ServerSetResult
+from extra_headers.forwarding.policy.identity import IdentityHeaderResult, IdentityHeaders
 
 from . import contract
 
@@ -38,8 +38,8 @@ class ProviderLabels:
     """Digest of the policy."""
     on_blocked: str
     on_malformed: str
-    server_set: Mapping[str, str] = field(default_factory=dict)
-    """The label value of each header that the server sets, by its name."""
+    identity_headers: Mapping[str, str] = field(default_factory=dict)
+    """The label value of each identity header, by its name."""
     shadow: str | None = None
     """Digest of the policy that enforcing the shadow policy would give; None without one."""
 
@@ -61,9 +61,9 @@ class Metrics:
         self.requests = counter(
             contract.REQUESTS_TOTAL, "Requests with extra headers, by outcome. Requests without are not counted."
         )
-        self.server_set = counter(
-            contract.SERVER_SET_TOTAL,
-            "Headers that the server sets from the authenticated caller, by what becomes of them.",
+        self.identity_headers = counter(
+            contract.IDENTITY_HEADERS_TOTAL,
+            "Identity headers from the authenticated caller, by what becomes of them.",
         )
         self.shadow_decisions = counter(
             contract.SHADOW_DECISIONS_TOTAL,
@@ -76,7 +76,7 @@ class Metrics:
             self.decisions,
             self.blocked_names,
             self.requests,
-            self.server_set,
+            self.identity_headers,
             self.shadow_decisions,
             self.shadow_requests,
         )
@@ -122,17 +122,17 @@ class ProviderMetrics:
         metrics.policy_info.labels(
             provider, labels.provider_type, labels.policy, labels.on_blocked, labels.on_malformed
         ).set(1)
-        self._server_set = {
-            (name, result): metrics.server_set.labels(provider, header, result.value)
-            for name, header in labels.server_set.items()
-            for result in ServerSetResult
+        self._identity_headers = {
+            (name, result): metrics.identity_headers.labels(provider, header, result.value)
+            for name, header in labels.identity_headers.items()
+            for result in IdentityHeaderResult
         }
         self._shadow = None if labels.shadow is None else _ShadowMetrics(metrics, provider, labels.shadow)
 
-    def record_server_set(self, server_set: ServerSet) -> None:
-        """Count the headers that the server sets on one request."""
-        for name, result in server_set.results().items():
-            self._server_set[name, result].inc()
+    def record_identity_headers(self, identity_headers: IdentityHeaders) -> None:
+        """Count the identity headers on one request."""
+        for name, result in identity_headers.results().items():
+            self._identity_headers[name, result].inc()
 
     def record_shadow(self, live: Evaluation, shadow: Evaluation) -> None:
         """Count one request as it was decided, and as it would have been under the shadow policy."""

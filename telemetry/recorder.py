@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.policy.decision import Evaluation
-from extra_headers.forwarding.policy.identity import ServerSet
+from extra_headers.forwarding.policy.identity import IdentityHeaders
 
 from . import spans
 from .audit import AuditLog
@@ -43,7 +43,7 @@ class Recorder:
         base_url: str,
         caller: spans.Caller | None = None,
         *,
-        server_set: ServerSet | None = None,
+        identity_headers: IdentityHeaders | None = None,
         shadow: Callable[[], Evaluation] | None = None,
     ) -> None:
         """Record one evaluated request.
@@ -53,41 +53,43 @@ class Recorder:
             seconds: how long they took.
             base_url: of the provider, to recognize the spans of the calls to it.
             caller: whom the host authenticated.
-            server_set: what the server sets on the request.
+            identity_headers: what the server sets on the request.
             shadow: evaluates the same headers under the shadow policy. Like all telemetry, it may fail.
 
         """
         compared = self._fail_open(self._compare, evaluation, shadow) if shadow is not None else None
-        context = self._fail_open(self._observe, evaluation, base_url, caller, server_set, compared)
+        context = self._fail_open(self._observe, evaluation, base_url, caller, identity_headers, compared)
         if self._metrics is not None:
             self._fail_open(self._metrics.record, evaluation, seconds, context)
 
-    def record_server_set(self, server_set: ServerSet, base_url: str, caller: spans.Caller | None = None) -> None:
+    def record_identity_headers(
+        self, identity_headers: IdentityHeaders, base_url: str, caller: spans.Caller | None = None
+    ) -> None:
         """Record what the server sets on a request without extra headers, which counts as none with them."""
-        self._fail_open(self._observe, None, base_url, caller, server_set)
+        self._fail_open(self._observe, None, base_url, caller, identity_headers)
 
     def _observe(
         self,
         evaluation: Evaluation | None,
         base_url: str,
         caller: spans.Caller | None,
-        server_set: ServerSet | None,
+        identity_headers: IdentityHeaders | None,
         compared: Mapping[str, AttributeValue] | None = None,
     ) -> SpanContext | None:
         """Write spans and audit log, count what the server sets, and return the context of the request's span."""
         named = caller if self._capture_caller else None
         labels = self._labels
-        attributes = spans.decision_attributes(evaluation, labels.provider, labels.policy, named, server_set)
+        attributes = spans.decision_attributes(evaluation, labels.provider, labels.policy, named, identity_headers)
         added: Collection[str] = () if evaluation is None else evaluation.forwarded
-        if server_set is not None:
-            added = (*added, *server_set.headers)
+        if identity_headers is not None:
+            added = (*added, *identity_headers.headers)
         traced = {**attributes, **compared} if compared else attributes
         context = self._fail_open(_trace, traced, added, base_url)
-        if self._metrics is not None and server_set is not None:
-            self._fail_open(self._metrics.record_server_set, server_set)
+        if self._metrics is not None and identity_headers is not None:
+            self._fail_open(self._metrics.record_identity_headers, identity_headers)
         stopped = evaluation is not None and len(evaluation.forwarded) != len(evaluation.decisions)
-        if stopped or (server_set is not None and server_set.rejected):
-            self._fail_open(self._audit.record, evaluation, attributes, context, server_set)
+        if stopped or (identity_headers is not None and identity_headers.rejected):
+            self._fail_open(self._audit.record, evaluation, attributes, context, identity_headers)
         return context
 
     def _compare(self, live: Evaluation, shadow: Callable[[], Evaluation]) -> Mapping[str, AttributeValue]:

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation, Outcome
-from extra_headers.forwarding.policy.identity import ServerSet
+from extra_headers.forwarding.policy.identity import IdentityHeaders
 
 from . import contract
 
@@ -57,7 +57,7 @@ def decision_attributes(
     provider: str,
     policy: str,
     caller: Caller | None = None,
-    server_set: ServerSet | None = None,
+    identity_headers: IdentityHeaders | None = None,
 ) -> dict[str, AttributeValue]:
     """Return the attributes that describe one request.
 
@@ -66,18 +66,20 @@ def decision_attributes(
         provider: the provider id.
         policy: digest of the policy.
         caller: whom the host authenticated.
-        server_set: what the server sets.
+        identity_headers: what the server sets.
 
     """
     attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
     attributes[contract.ATTR_PROVIDER] = provider
     attributes[contract.ATTR_POLICY] = policy
-    if server_set is not None:
-        if server_set.headers:
-            attributes[contract.ATTR_SERVER_SET_NAMES] = _capped(server_set.headers)
-        if server_set.missing:
-            attributes[contract.ATTR_SERVER_SET_MISSING] = _capped([header.name for header in server_set.missing])
-        if server_set.rejected:
+    if identity_headers is not None:
+        if identity_headers.headers:
+            attributes[contract.ATTR_IDENTITY_HEADERS_NAMES] = _capped(identity_headers.headers)
+        if identity_headers.missing:
+            attributes[contract.ATTR_IDENTITY_HEADERS_MISSING] = _capped(
+                [header.name for header in identity_headers.missing]
+            )
+        if identity_headers.rejected:
             attributes[contract.ATTR_OUTCOME] = Outcome.REJECTED.value
     if caller is not None and caller.user is not None:
         attributes[contract.ATTR_USER] = caller.user[: contract.MAX_CALLER_CHARACTERS]

@@ -99,8 +99,8 @@ class Forwarder:
         earlier = reference() if (reference := _judged.get()) is not None else None
         if earlier is not None and earlier.is_of(self, request, headers, call.names):
             return earlier.judgement
-        server_set = self._policy.server_set(self._host.user()) if self._policy.set else None
-        judgement = self._judge.decide(headers, call.names, call.base_url, self._host.caller(), server_set)
+        identity_headers = self._policy.identity_headers(self._host.user()) if self._policy.set else None
+        judgement = self._judge.decide(headers, call.names, call.base_url, self._host.caller(), identity_headers)
         _remember(_Judged(self, request, headers, call.names, judgement))
         return judgement
 

@@ -248,7 +248,7 @@ def _genai_options(client: Any) -> Mapping[str, Any]:
 
 
 def _for_sdk(client: Any, headers: AddedHeaders) -> dict[str, str]:
-    return headers.spelled_as(client.default_headers if headers.server_set else ()).beside()
+    return headers.spelled_as(client.default_headers if headers.identity_headers else ()).beside()
 
 
 # A client's own headers do not change; the host makes a new client for another key or address.

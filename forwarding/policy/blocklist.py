@@ -1,7 +1,7 @@
 """The core blocklist: names that no caller may send to a provider, each with the reason and its source.
 
-Data only. Patterns are normalized (`field_names.normalize_name`). An exact pattern decides before a prefix, and a longer
-prefix before a shorter one.
+Data only. Patterns are normalized (`field_names.normalize_name`). An exact pattern decides before a prefix, and a
+longer prefix before a shorter one.
 """
 
 from typing import NamedTuple

@@ -149,7 +149,7 @@ class MalformedHeadersError(ValueError):
 
 
 class MissingIdentityError(PermissionError):
-    """A header that the server sets cannot be set for this caller, and the policy says `on_missing: reject`."""
+    """An identity header cannot be set for this caller, and the policy says `on_missing: reject`."""
 
     status_code = 403
     """What an HTTP server answers."""

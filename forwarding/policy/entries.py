@@ -110,8 +110,8 @@ def lint_set_beside(others: Mapping[str, str], names: Collection[str]) -> list[s
 def lint_lists_beside_set(
     names: Sequence[str], allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
 ) -> list[str]:
-    """Return the normalized entries that speak of a header that the server sets, which no caller can send anyway."""
-    server_set = {normalize_name(name) for name in names}
+    """Return the normalized entries that speak of an identity header, which no caller can send anyway."""
+    identity_headers = {normalize_name(name) for name in names}
     return [
         f"{field}[{i}] {entry!r} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
         for field, entries, effect in (
@@ -120,7 +120,7 @@ def lint_lists_beside_set(
             ("unblock", unblock, "has no effect"),
         )
         for i, entry in enumerate(entries)
-        if entry in server_set
+        if entry in identity_headers
     ]
 
 

@@ -18,7 +18,7 @@ _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED,
 def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozenset()) -> Evaluation:
     """Decide each of a caller's extra headers; the first check that applies decides.
 
-    The order: envelope, type, count, name, duplicate, headers that the server sets, core blocklist, operator's block
+    The order: envelope, type, count, name, duplicate, identity headers, core blocklist, operator's block
     list, override, allow list, value, total size. The order of the headers has no influence.
 
     Args:

@@ -1,4 +1,4 @@
-"""Headers that the server sets from the caller whom the host authenticated: their templates, and what they render to.
+"""Identity headers from the caller whom the host authenticated: their templates, and what they render to.
 
 Pure functions over strings. A template is read once, when the server starts; a user is data, and nothing but the id,
 the tenant and the lists of attributes is ever asked of it.
@@ -106,8 +106,8 @@ def _placeholder(inner: str) -> _Placeholder:
     raise ValueError(f"${{{shown}}} is no placeholder; {_KNOWN}")
 
 
-class ServerSetResult(StrEnum):
-    """What becomes of a header that the server sets from the authenticated caller. A closed set: a label's values."""
+class IdentityHeaderResult(StrEnum):
+    """What becomes of an identity header from the authenticated caller. A closed set: a label's values."""
 
     __hash__ = str.__hash__
 
@@ -137,8 +137,8 @@ class MissingHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerSet:
-    """The headers that the server sets on one request, from the caller whom the host authenticated."""
+class IdentityHeaders:
+    """the identity headers on one request, from the caller whom the host authenticated."""
 
     headers: Mapping[str, str] = field(repr=False)
     """Those to send. Empty where the request is rejected. Not shown in `repr`."""
@@ -147,10 +147,10 @@ class ServerSet:
     rejected: bool = False
     """Whether the policy rejects the request for the missing ones."""
 
-    def results(self) -> dict[str, ServerSetResult]:
+    def results(self) -> dict[str, IdentityHeaderResult]:
         """Return what becomes of each header; of a rejected request, of those only that are missing."""
-        kind = ServerSetResult.REJECTED if self.rejected else ServerSetResult.OMITTED
-        return {**dict.fromkeys(self.headers, ServerSetResult.SENT), **{m.name: kind for m in self.missing}}
+        kind = IdentityHeaderResult.REJECTED if self.rejected else IdentityHeaderResult.OMITTED
+        return {**dict.fromkeys(self.headers, IdentityHeaderResult.SENT), **{m.name: kind for m in self.missing}}
 
     def rejection(self, provider: str) -> MissingIdentityError | None:
         """Return the error of a rejected request, which names each missing header; None where the request goes on."""
@@ -163,8 +163,8 @@ class ServerSet:
         )
 
 
-def render(templates: Mapping[str, Template], user: User, max_value_bytes: int, *, reject: bool) -> ServerSet:
-    """Return the headers that the server sets for a user, and those that it cannot.
+def render(templates: Mapping[str, Template], user: User, max_value_bytes: int, *, reject: bool) -> IdentityHeaders:
+    """Return the identity headers for a user, and those that it cannot.
 
     Args:
         templates: by the name of the header.
@@ -184,4 +184,4 @@ def render(templates: Mapping[str, Template], user: User, max_value_bytes: int, 
         else:
             headers[name] = value
     rejected = reject and bool(missing)
-    return ServerSet({} if rejected else headers, tuple(missing), rejected)
+    return IdentityHeaders({} if rejected else headers, tuple(missing), rejected)

@@ -68,7 +68,7 @@ class Matcher:
         self._max_headers = policy.limits.max_headers
         self._unblocked = frozenset(policy.unblock)
         self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
-        self._server_set = frozenset(normalize_name(name) for name in policy.set)
+        self._identity_headers = frozenset(normalize_name(name) for name in policy.set)
         self._carried = frozenset(normalize_name(name) for name in outbound)
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
         self._by_name: dict[str, _NameVerdict] = {}
@@ -130,8 +130,8 @@ class Matcher:
         return _NameVerdict(normalized, Decision(name, kind, reason, rule, len(name)))
 
     def _find(self, normalized: str) -> tuple[str | None, Reason]:
-        """Apply server-set names, core blocklist, operator's block list, override and allow list, in this order."""
-        if normalized in self._server_set:
+        """Apply identity names, core blocklist, operator's block list, override and allow list, in this order."""
+        if normalized in self._identity_headers:
             return normalized, Reason.OVERRIDE
         if normalized not in self._unblocked and (core := _CORE.find(normalized)):
             return core

@@ -24,7 +24,7 @@ from .entries import (
     parse_unblock,
 )
 from .errors import EntriesError, PolicyError, PolicyFinding, findings_of
-from .identity import ServerSet, Template, User, parse_template, render
+from .identity import IdentityHeaders, Template, User, parse_template, render
 
 __all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "default_field", "parse_policy"]
 
@@ -96,7 +96,7 @@ class _Rules(BaseModel, frozen=True):
 class ShadowPolicy(_Rules, frozen=True):
     """A candidate policy: what would be decided under it is counted and traced beside the live policy, and never done.
 
-    It judges the same headers as the live policy, beside the same headers that the server sets.
+    It judges the same headers as the live policy, beside the same identity headers.
     """
 
 
@@ -130,7 +130,7 @@ class Policy(_Rules, _Setting, frozen=True):
     set: Annotated[Mapping[_SetName, _Template], Field(examples=[{"x-user": "${user.id}"}])] = Field(
         default_factory=dict, repr=False
     )
-    """Headers that the server sets on every request to the provider, from the caller whom the host authenticated: text
+    """Identity headers on every request to the provider, from the caller whom the host authenticated: text
     and the placeholders `${user.id}`, `${user.tenant}` and `${user.attributes.NAME[INDEX]}`. They replace what the
     provider's client sends of itself; a caller's own header of such a name is blocked with reason `override`."""
     on_missing: Literal["reject", "omit"] = "reject"
@@ -177,8 +177,8 @@ class Policy(_Rules, _Setting, frozen=True):
         """The policy as it would be with the rules of the shadow policy in force; its digest is the one to expect."""
         return None if self.shadow is None else self.model_copy(update={**self.shadow.model_dump(), "shadow": None})
 
-    def server_set(self, user: User) -> ServerSet | None:
-        """Return the headers that the server sets for a user; None where the policy sets none."""
+    def identity_headers(self, user: User) -> IdentityHeaders | None:
+        """Return the identity headers for a user; None where the policy sets none."""
         if not self.set:
             return None
         return render(self.templates, user, self.limits.max_value_bytes, reject=self.on_missing == "reject")

@@ -1,4 +1,4 @@
-"""Headers that the server sets: the grammar of their values, what they render to, what an operator gets wrong."""
+"""Identity headers: the grammar of their values, what they render to, what an operator gets wrong."""
 
 import re
 from pathlib import Path
@@ -12,10 +12,10 @@ from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED
 from extra_headers.forwarding.policy.field_names import is_prefix
 from extra_headers.forwarding.policy.identity import (
+    IdentityHeaderResult,
+    IdentityHeaders,
     MissingHeader,
     MissingReason,
-    ServerSet,
-    ServerSetResult,
     User,
     parse_template,
     render,
@@ -26,7 +26,9 @@ from tests.core.helpers import SUBJECT, complaint, reason, reasons, spellings
 ALICE = User("alice", "blue", {"teams": ["ml", "ops"], "a_b-c9": ["x"], "empty": []})
 
 
-def server_set(setting: dict[str, str], user: User = ALICE, limit: int = 64, *, reject: bool = True) -> ServerSet:
+def identity_headers(
+    setting: dict[str, str], user: User = ALICE, limit: int = 64, *, reject: bool = True
+) -> IdentityHeaders:
     """Return what a `set` renders to."""
     return render(Policy(set=setting).templates, user, limit, reject=reject)
 
@@ -189,7 +191,7 @@ class TestRendering:
 
     def test_names_are_sent_as_spelled(self) -> None:
         """And in order."""
-        found = server_set({"X-Tenant_Id": "${user.tenant}", "x-user": "${user.id}"})
+        found = identity_headers({"X-Tenant_Id": "${user.tenant}", "x-user": "${user.id}"})
         assert list(found.headers.items()) == [("X-Tenant_Id", "blue"), ("x-user", "alice")]
         assert not found.rejected
         assert found.rejection("vllm") is None
@@ -199,15 +201,15 @@ class TestRendering:
     )
     def test_a_value_that_no_header_can_hold_counts_as_missing(self, value: str) -> None:
         """It is never repaired or cut short, and the reason tells it from one that is not there."""
-        found = server_set({"x-user": "${user.id}"}, User(value))
+        found = identity_headers({"x-user": "${user.id}"}, User(value))
         assert found.missing == (MissingHeader("x-user", MissingReason.UNUSABLE),)
         assert found.headers == {}
 
     def test_reject_sends_nothing(self) -> None:
         """Not even the headers that could be set; the error names what is missing and shows no value."""
-        found = server_set({"x-tenant": "${user.tenant}", "x-user": "${user.id}"}, User("alice"))
+        found = identity_headers({"x-tenant": "${user.tenant}", "x-user": "${user.id}"}, User("alice"))
         assert (found.rejected, dict(found.headers)) == (True, {})
-        assert found.results() == {"x-tenant": ServerSetResult.REJECTED}
+        assert found.results() == {"x-tenant": IdentityHeaderResult.REJECTED}
         error = found.rejection("vllm")
         assert isinstance(error, PermissionError)
         assert str(error) == (
@@ -217,20 +219,20 @@ class TestRendering:
 
     def test_omit_sends_the_rest(self) -> None:
         """A missing header is not sent, with or without an empty value."""
-        found = server_set({"x-tenant": "${user.tenant}", "x-user": "${user.id}"}, User("alice"), reject=False)
+        found = identity_headers({"x-tenant": "${user.tenant}", "x-user": "${user.id}"}, User("alice"), reject=False)
         assert (found.rejected, dict(found.headers)) == (False, {"x-user": "alice"})
-        assert found.results() == {"x-user": ServerSetResult.SENT, "x-tenant": ServerSetResult.OMITTED}
+        assert found.results() == {"x-user": IdentityHeaderResult.SENT, "x-tenant": IdentityHeaderResult.OMITTED}
         assert found.rejection("vllm") is None
 
     def test_shows_no_value(self) -> None:
         """Neither the user nor what was rendered."""
-        assert "alice" not in repr(ALICE) + repr(server_set({"x-user": "${user.id}"}))
+        assert "alice" not in repr(ALICE) + repr(identity_headers({"x-user": "${user.id}"}))
 
 
 def test_the_example_of_the_documentation() -> None:
     """Its run config is valid, and sets what it says."""
     text = (Path(__file__).parents[2] / "docs" / "identity-headers.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    found = parse_policy(yaml.safe_load(block)["extra_headers"], SUBJECT).server_set(ALICE)
+    found = parse_policy(yaml.safe_load(block)["extra_headers"], SUBJECT).identity_headers(ALICE)
     assert found is not None
     assert dict(found.headers) == {"x-tenant-id": "blue", "x-user": "alice", "x-team": "team ml"}

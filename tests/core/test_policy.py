@@ -77,7 +77,7 @@ USEFUL_SETTINGS: dict[str, dict[str, object]] = {
     "a name as long as any may be": {"allow": ["x" * 128]},
     "a prefix as long as any name may be": {"block": ["x" * 128 + "*"]},
     "another field": {"field": "Tenant2_headers"},
-    "headers that the server sets": {"set": {"X-Tenant-Id": "${user.tenant}"}, "on_missing": "omit"},
+    "identity headers": {"set": {"X-Tenant-Id": "${user.tenant}"}, "on_missing": "omit"},
     "a shadow policy": {"shadow": {"allow": ["X_Tenant_*"], "on_blocked": "reject", "limits": {"max_headers": 3}}},
     "everything at once": {
         "enabled": True,

@@ -48,8 +48,8 @@ class Provider:
         self.metrics.record(evaluation, seconds, span)
         if (candidate := self.policy.candidate) is not None:
             self.metrics.record_shadow(evaluation, evaluate(headers, candidate, outbound))
-        if (server_set := self.policy.server_set(User("made-up"))) is not None:
-            self.metrics.record_server_set(server_set)
+        if (identity_headers := self.policy.identity_headers(User("made-up"))) is not None:
+            self.metrics.record_identity_headers(identity_headers)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -12,7 +12,7 @@ from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_COUNT,
 from extra_headers.dashboards.recording import RECORDED, grown, usual
 from extra_headers.dashboards.tuning import Tuning
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome, Reason
-from extra_headers.forwarding.policy.identity import ServerSetResult
+from extra_headers.forwarding.policy.identity import IdentityHeaderResult
 from extra_headers.telemetry import contract
 from tests.dashboards.documents import Json, Target, dashboards, panels, targets
 from tests.dashboards.promql import parse
@@ -34,7 +34,7 @@ VALUES: dict[str, set[str]] = {
     contract.LABEL_DECISION: {kind.value for kind in DecisionKind},
     contract.LABEL_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
     contract.LABEL_OUTCOME: {outcome.value for outcome in Outcome},
-    contract.LABEL_RESULT: {result.value for result in ServerSetResult},
+    contract.LABEL_RESULT: {result.value for result in IdentityHeaderResult},
     contract.LABEL_SHADOW_DECISION: {kind.value for kind in DecisionKind},
     contract.LABEL_SHADOW_REASON: {reason.value for reasons in REASONS.values() for reason in reasons},
     contract.LABEL_SHADOW_OUTCOME: {outcome.value for outcome in Outcome},

@@ -152,7 +152,7 @@ class TestStory:
             'extra_headers_decisions_total{decision="forwarded",reason="allowed"} 1.0',
             'extra_headers_decisions_total{decision="blocked",reason="override"} 1.0',
             'extra_headers_requests_total{outcome="filtered",} 1.0',
-            'extra_headers_server_set_total{header="x-user",result="sent"} 1.0',
+            'extra_headers_identity_headers_total{header="x-user",result="sent"} 1.0',
             'extra_headers_decisions_total{decision="blocked",reason="credential"} 1.0',
             'extra_headers_decisions_total{decision="blocked",reason="client_identity"} 1.0',
             'extra_headers_decisions_total{decision="malformed",reason="value"} 1.0',

@@ -12,7 +12,7 @@ from tests.server.host import IS_OGX, SERVER, host_run_config, metrics_environme
 from tests.server.stack import PROVIDER_KEY, Stack
 
 # llama-stack has no Anthropic Messages, and no authentication by headers of a proxy: `tests/llama_stack` has its own.
-collect_ignore = [] if IS_OGX else ["test_translated_messages.py", "test_server_set.py"]
+collect_ignore = [] if IS_OGX else ["test_translated_messages.py", "test_identity_headers.py"]
 
 
 def providers(base_url: str) -> list[dict[str, Any]]:

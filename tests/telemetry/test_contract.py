@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
-from extra_headers.forwarding.policy.identity import ServerSetResult, User
+from extra_headers.forwarding.policy.identity import IdentityHeaderResult, User
 from extra_headers.telemetry import contract, settings
 from extra_headers.telemetry.metrics import Metrics
 from extra_headers.telemetry.reference import registry, render
@@ -44,7 +44,7 @@ def test_closed_sets() -> None:
     assert labels["decision"]["members"] == [kind.value for kind in DecisionKind]
     assert labels["reason"]["members"] == [reason.value for reasons in REASONS.values() for reason in reasons]
     assert labels["outcome"]["members"] == [outcome.value for outcome in Outcome]
-    assert labels["result"]["members"] == [result.value for result in ServerSetResult]
+    assert labels["result"]["members"] == [result.value for result in IdentityHeaderResult]
     for label in ("decision", "reason", "outcome"):
         assert labels[f"shadow_{label}"]["members"] == labels[label]["members"]
 
@@ -54,11 +54,11 @@ def test_span_attributes() -> None:
     headers = {"X-A": "1", "Cookie": "s", "X-B": "\n", "X-C": "1"}
     live = evaluate(headers, Policy(on_malformed="drop", block=("x-c",)))
     shadow = evaluate(headers, Policy(on_malformed="drop", block=("x-a",)))
-    server_set = Policy(set={"x-user": "${user.id}", "x-team": "${user.tenant}"}, on_missing="omit").server_set(
-        User("u")
-    )
+    identity_headers = Policy(
+        set={"x-user": "${user.id}", "x-team": "${user.tenant}"}, on_missing="omit"
+    ).identity_headers(User("u"))
     emitted = {
-        **decision_attributes(live, "p", "d", Caller("u", "t"), server_set),
+        **decision_attributes(live, "p", "d", Caller("u", "t"), identity_headers),
         **shadow_attributes(live, shadow, "d"),
     }
     registered = _attributes("span.extra_headers")

@@ -196,7 +196,7 @@ def test_on_a_server(tmp_path: Path) -> None:
             assert [(r.values("x-a"), r.values("x-c")) for r in received] == [([], []), (["canary1"], [])]
 
             def found() -> list[Any]:
-                spans = [s for s in collector.spans if "extra_headers.server_set.names" in s.attributes]
+                spans = [s for s in collector.spans if "extra_headers.identity_headers.names" in s.attributes]
                 return spans if len([s for s in spans if s.kind is SpanKind.CLIENT]) == 2 else []
 
             spans = wait_until(found)
@@ -206,8 +206,8 @@ def test_on_a_server(tmp_path: Path) -> None:
     assert {s.kind for s in spans} >= {SpanKind.SERVER, SpanKind.CLIENT}
     without, compared = [s for s in spans if s.kind is SpanKind.CLIENT]
     ours = {key: value for key, value in without.attributes.items() if key.startswith("extra_headers.")}
-    assert set(ours) == {"extra_headers.provider", "extra_headers.policy", "extra_headers.server_set.names"}
-    assert compared.attributes["extra_headers.server_set.names"] == ["x-team"]
+    assert set(ours) == {"extra_headers.provider", "extra_headers.policy", "extra_headers.identity_headers.names"}
+    assert compared.attributes["extra_headers.identity_headers.names"] == ["x-team"]
     assert compared.attributes["extra_headers.outcome"] == "filtered"
     assert compared.attributes["extra_headers.shadow.outcome"] == "rejected"
     assert compared.attributes["extra_headers.shadow.forwarded.names"] == ["X-C"]

@@ -254,7 +254,7 @@ def _why(name: str, reason: Reason, played: Played) -> Text:
 def _counted(played: Played) -> Text:
     parts = [f"+{count} {kind}/{reason}" for (kind, reason), count in played.counted.decisions.items()]
     parts += [f"+{count} {_noun(count)} {outcome}" for outcome, count in played.counted.requests.items()]
-    parts += [f"+{played.counted.server_set} set by the server"] if played.counted.server_set else []
+    parts += [f"+{played.counted.identity_headers} set by the server"] if played.counted.identity_headers else []
     parts += [f"+{count} shadow {kind}/{reason}" for (kind, reason), count in played.counted.shadow.items()]
     return Text("   ".join(parts) or "nothing", "" if parts else "dim")
 

@@ -167,7 +167,7 @@ def _tell(stage: Stage, show: Show, server: OgxServer, receiver: OtlpReceiver, s
 
     metrics = scrape(stage.metrics_port)
     show.counters(
-        metrics.lines(contract.DECISIONS_TOTAL, contract.REQUESTS_TOTAL, contract.SERVER_SET_TOTAL),
+        metrics.lines(contract.DECISIONS_TOTAL, contract.REQUESTS_TOTAL, contract.IDENTITY_HEADERS_TOTAL),
         f"http://127.0.0.1:{stage.metrics_port}/metrics",
     )
     if missing := _missing_spans(stage, receiver, played):

@@ -74,7 +74,7 @@ class Counted:
     """The policy's entry that blocked a header."""
     shadow: Counter[tuple[DecisionKind, Reason]]
     """Decisions of the shadow policy."""
-    server_set: int
+    identity_headers: int
     """Headers that the server sent."""
 
 
@@ -168,7 +168,7 @@ def _counted(before: Scrape, after: Scrape) -> Counted:
         _decisions(
             before, after, contract.SHADOW_DECISIONS_TOTAL, contract.LABEL_SHADOW_DECISION, contract.LABEL_SHADOW_REASON
         ),
-        sum(after.increases_since(before, contract.SERVER_SET_TOTAL).values()),
+        sum(after.increases_since(before, contract.IDENTITY_HEADERS_TOTAL).values()),
     )
 
 
@@ -215,8 +215,8 @@ def _faults(
     ):
         if grown != expected:
             faults.append(f"{what} counted: {_tally(grown)}; expected: {_tally(expected)}")
-    if counted.server_set != scene.expected_set():
-        faults.append(f"{counted.server_set} headers set by the server; expected: {scene.expected_set()}")
+    if counted.identity_headers != scene.expected_set():
+        faults.append(f"{counted.identity_headers} headers set by the server; expected: {scene.expected_set()}")
     if len(scene.callers) > 1 and at_once < 2:
         faults.append("the calls did not overlap in time")
     return faults

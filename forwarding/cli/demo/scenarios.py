@@ -37,8 +37,8 @@ class Scene:
     status: int = 200
     """Of the answer to every caller."""
     provider: str = PROVIDER_ID
-    server_set: Mapping[str, str] = field(default_factory=dict)
-    """The headers that the server sets on each call, names in lower case."""
+    identity_headers: Mapping[str, str] = field(default_factory=dict)
+    """the identity headers on each call, names in lower case."""
     setting: Mapping[str, object] | None = None
     """The provider's policy, where it is part of the story."""
     shadow: Mapping[str, Reason] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Scene:
             return {}
         sent = (headers or {}).items()
         passed = {n.lower(): v for n, v in sent if kind_of(self.decided[n]) is DecisionKind.FORWARDED}
-        return {**passed, **self.server_set}
+        return {**passed, **self.identity_headers}
 
     def expected_decisions(self) -> Counter[tuple[DecisionKind, Reason]]:
         """Return by how much the counter of each decision must grow."""
@@ -81,7 +81,7 @@ class Scene:
 
     def expected_set(self) -> int:
         """Return by how much the counter of the headers that the server sends must grow."""
-        return len(self.server_set) * len(self.callers)
+        return len(self.identity_headers) * len(self.callers)
 
 
 def kind_of(reason: Reason) -> DecisionKind:
@@ -137,7 +137,7 @@ SCENES = (
         ({"X_User": "mallory", "X-Trial": "trial-run"},),
         {"X_User": Reason.OVERRIDE, "X-Trial": Reason.ALLOWED},
         provider=TOLD_PROVIDER_ID,
-        server_set={"x-user": USER},
+        identity_headers={"x-user": USER},
         setting=TOLD_SETTING,
         shadow={"X_User": Reason.OVERRIDE, "X-Trial": Reason.NOT_ALLOWED},
     ),

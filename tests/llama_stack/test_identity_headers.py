@@ -1,4 +1,4 @@
-"""Headers that the server sets from the user whom it authenticated: by a token, which its custom endpoint looks up."""
+"""Identity headers from the user whom it authenticated: by a token, which its custom endpoint looks up."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -109,7 +109,7 @@ def test_a_name_of_the_core_blocklist(stack: Stack) -> None:
     assert [r.values("x-forwarded-user") for r in stack.upstream.take()] == [["alice"]]
     assert refused.status_code == 403
     assert "header 'X_Forwarded_User' is blocked (override:" in refused.text
-    assert stack.counted(before, contract.SERVER_SET_TOTAL) == {}
+    assert stack.counted(before, contract.IDENTITY_HEADERS_TOTAL) == {}
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "chat_stream", "embeddings"])
@@ -150,7 +150,7 @@ class TestAMissingIdentity:
         assert stack.upstream.take() == []
         headers_missing = {name.partition(" ")[0].lower() for name in missing.split(", ")}
         expected = {(name, "reject", "rejected"): 3.0 for name in headers_missing}
-        assert stack.counted(before, contract.SERVER_SET_TOTAL) == expected
+        assert stack.counted(before, contract.IDENTITY_HEADERS_TOTAL) == expected
         outcomes = {} if headers is None else {("rejected", "reject"): 3.0}
         assert stack.counted(before, contract.REQUESTS_TOTAL) == outcomes
         assert stack.counted(before, contract.DECISIONS_TOTAL) == {}
@@ -175,7 +175,7 @@ class TestAMissingIdentity:
         assert answer.status_code == 200
         (received,) = stack.upstream.take()
         assert (of_the_server(received), received.values("x-note")) == ({"x-user": ["carol"]}, ["n"])
-        assert stack.counted(before, contract.SERVER_SET_TOTAL) == {
+        assert stack.counted(before, contract.IDENTITY_HEADERS_TOTAL) == {
             ("x-user", "omit", "sent"): 1,
             ("x-tenant-id", "omit", "omitted"): 1,
             ("x-team", "omit", "omitted"): 1,
@@ -199,14 +199,16 @@ def test_requests_without_extra_headers_are_not_counted_as_such(stack: Stack) ->
     before = stack.series()
     send(stack, "reject", ALICE)
     send(stack, "reject", ALICE)
-    assert stack.counted(before, contract.SERVER_SET_TOTAL) == {(name.lower(), "reject", "sent"): 2.0 for name in SET}
+    assert stack.counted(before, contract.IDENTITY_HEADERS_TOTAL) == {
+        (name.lower(), "reject", "sent"): 2.0 for name in SET
+    }
     for metric in (contract.REQUESTS_TOTAL, contract.DECISIONS_TOTAL, "extra_headers_evaluation_seconds_count"):
         assert stack.counted(before, metric) == {}
 
 
 def test_every_result_exists_from_the_start(stack: Stack) -> None:
     """For each header that a policy sets, and for no provider without."""
-    present = {labels for name, labels in stack.series() if name == contract.SERVER_SET_TOTAL}
+    present = {labels for name, labels in stack.series() if name == contract.IDENTITY_HEADERS_TOTAL}
     of_omit = {dict(labels)["header"]: 0 for labels in present if dict(labels)["provider"] == "omit"}
     assert set(of_omit) == {name.lower() for name in SET}
     assert len([labels for labels in present if dict(labels)["provider"] == "omit"]) == 9
