@@ -156,8 +156,8 @@ def _identity_headers() -> Panel:
         About(
             title="Identity headers",
             description=(
-                f"Headers a minute that the policy sets from the authenticated caller ({contract.IDENTITY_HEADERS_TOTAL}), "
-                "by "
+                "Headers a minute that the policy sets from the authenticated caller "
+                f"({contract.IDENTITY_HEADERS_TOTAL}), by "
                 "what becomes of them. Rejected or omitted: callers without such a value; see whom in the audit log or "
                 "by a trace, and what the server's auth provider says of them."
             ),

@@ -55,7 +55,7 @@ class AddedHeaders:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RequestDecision:
     """What one request may carry to a provider."""
 
     evaluation: Evaluation | None
@@ -91,7 +91,7 @@ def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabe
     )
 
 
-class Judge:
+class Enforcer:
     """Decides and records for one provider."""
 
     def __init__(self, provider: str, provider_type: str, policy: Policy) -> None:
@@ -106,7 +106,7 @@ class Judge:
         base_url: str,
         caller: Caller | None = None,
         identity_headers: IdentityHeaders | None = None,
-    ) -> Judgement:
+    ) -> RequestDecision:
         """Decide on a request and record what was decided.
 
         Args:
@@ -120,9 +120,9 @@ class Judge:
         if headers is None:
             if identity_headers is not None:
                 self._recorder.record_identity_headers(identity_headers, base_url, caller)
-            return Judgement(None, identity_headers)
+            return RequestDecision(None, identity_headers)
         started = time.perf_counter()
-        evaluation = _judged(headers, self._policy, outbound, identity_headers)
+        evaluation = _evaluated(headers, self._policy, outbound, identity_headers)
         seconds = time.perf_counter() - started
         shadow = self._shadow(headers, outbound, identity_headers)
         if identity_headers is not None and evaluation.rejected_for is not None and not identity_headers.rejected:
@@ -130,16 +130,16 @@ class Judge:
                 _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
             )
         self._recorder.record(evaluation, seconds, base_url, caller, identity_headers=identity_headers, shadow=shadow)
-        return Judgement(evaluation, identity_headers)
+        return RequestDecision(evaluation, identity_headers)
 
     def _shadow(
         self, headers: object, outbound: Collection[str], identity_headers: IdentityHeaders | None
     ) -> Callable[[], Evaluation] | None:
         candidate = self._candidate
-        return None if candidate is None else lambda: _judged(headers, candidate, outbound, identity_headers)
+        return None if candidate is None else lambda: _evaluated(headers, candidate, outbound, identity_headers)
 
 
-def _judged(
+def _evaluated(
     headers: object, policy: Policy, outbound: Collection[str], identity_headers: IdentityHeaders | None
 ) -> Evaluation:
     evaluation = evaluate(headers, policy, outbound)

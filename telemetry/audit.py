@@ -115,7 +115,7 @@ def _line(
         "forwarded": len(evaluation.forwarded),
     }
     for kind in (DecisionKind.BLOCKED, DecisionKind.MALFORMED):
-        found = [d for d in evaluation.decisions if d.decision is kind]
+        found = [d for d in evaluation.decisions if d.kind is kind]
         if found:
             reasons = Counter(d.reason.value for d in found)
             record[kind.value] = ",".join(f"{reason}:{count}" for reason, count in sorted(reasons.items()))

@@ -157,11 +157,11 @@ class ProviderMetrics:
             self._by_reason[Reason.ALLOWED].inc(len(evaluation.forwarded))
             if len(evaluation.forwarded) == len(evaluation.decisions):
                 return
-        stopped = [d for d in evaluation.decisions if d.decision is not DecisionKind.FORWARDED]
+        stopped = [d for d in evaluation.decisions if d.kind is not DecisionKind.FORWARDED]
         for reason, count in Tally([d.reason for d in stopped]).items():
             self._by_reason[reason].inc(count, self._exemplar(reason, context))
         for decision in stopped:
-            if decision.decision is DecisionKind.BLOCKED:
+            if decision.kind is DecisionKind.BLOCKED:
                 self._blocked_child(decision.reason, decision.rule or contract.OTHER_HEADER).inc()
 
     def _exemplar(self, reason: Reason, context: SpanContext | None) -> dict[str, str] | None:
@@ -201,7 +201,7 @@ class _ShadowMetrics:
 
     def record(self, live: Evaluation, shadow: Evaluation) -> None:
         pairs = zip(live.decisions, shadow.decisions, strict=True)
-        counted = Tally([(is_.decision, would_be.decision, would_be.reason) for is_, would_be in pairs])
+        counted = Tally([(is_.kind, would_be.kind, would_be.reason) for is_, would_be in pairs])
         self._requests[live.outcome, shadow.outcome].inc()
         for key, count in counted.items():
             self._decisions[key].inc(count)

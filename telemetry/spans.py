@@ -93,8 +93,8 @@ def _evaluation_attributes(evaluation: Evaluation) -> dict[str, AttributeValue]:
     blocked: list[Decision] = []
     malformed: list[Decision] = []
     if len(forwarded) != len(evaluation.decisions):
-        blocked = [d for d in evaluation.decisions if d.decision is DecisionKind.BLOCKED]
-        malformed = [d for d in evaluation.decisions if d.decision is DecisionKind.MALFORMED]
+        blocked = [d for d in evaluation.decisions if d.kind is DecisionKind.BLOCKED]
+        malformed = [d for d in evaluation.decisions if d.kind is DecisionKind.MALFORMED]
     attributes: dict[str, AttributeValue] = {
         contract.ATTR_OUTCOME: evaluation.outcome.value,
         contract.ATTR_FORWARDED_COUNT: len(forwarded),
@@ -121,9 +121,9 @@ def shadow_attributes(live: Evaluation, shadow: Evaluation, policy: str) -> dict
 
     """
     pairs = zip(live.decisions, shadow.decisions, strict=True)
-    differing = [would_be for is_, would_be in pairs if is_.decision is not would_be.decision]
-    forwarded = [d.name for d in differing if d.decision is DecisionKind.FORWARDED and d.name is not None]
-    stopped = [d for d in differing if d.decision is not DecisionKind.FORWARDED]
+    differing = [would_be for is_, would_be in pairs if is_.kind is not would_be.kind]
+    forwarded = [d.name for d in differing if d.kind is DecisionKind.FORWARDED and d.name is not None]
+    stopped = [d for d in differing if d.kind is not DecisionKind.FORWARDED]
     attributes: dict[str, AttributeValue] = {
         contract.ATTR_SHADOW_POLICY: policy,
         contract.ATTR_SHADOW_OUTCOME: shadow.outcome.value,

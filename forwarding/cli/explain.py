@@ -71,7 +71,7 @@ def explain(  # noqa: PLR0913 - the command's options
     """Show what would be decided for each header, and the rule that decides it.
 
     The decision is that of the server for a chat completion, the headers that the call to the provider carries anyway
-    among it. Values are judged and never shown.
+    among it. Values are checked and never shown.
     """
     # What is wrong here may be a value whose quotes are missing, so nothing of it is repeated.
     if surplus:
@@ -158,7 +158,7 @@ def _as_json(checked: "Checked", explanation: "Explanation") -> dict[str, Any]:
             {
                 "name": one.decision.name,
                 "name_length": one.decision.name_length,
-                "decision": one.decision.decision.value,
+                "decision": one.decision.kind.value,
                 "reason": one.decision.reason.value,
                 "rule": one.rule,
                 "source": one.source,
@@ -182,7 +182,7 @@ def _show(checked: "Checked", explanation: "Explanation") -> None:
     rows = [
         (
             one.header,
-            Text(one.decision.decision.value, "green" if one.decision.decision == "forwarded" else "bold red"),
+            Text(one.decision.kind.value, "green" if one.decision.kind == "forwarded" else "bold red"),
             one.decision.reason.value,
             one.rule or "-",
             one.source,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from extra_headers.telemetry.spans import one_call
 
-from ..enforcement import Judge
+from ..enforcement import Enforcer
 from ..policy.evaluation import evaluate
 from ..policy.model import Policy, PolicyError, default_field, parse_policy
 from ..policy.provider_data import RepeatedKeys
@@ -54,7 +54,7 @@ class ExtraHeaders:
                 f"extra_headers of client {provider!r}: `set` needs a caller whom a host authenticated, and there is "
                 "none here; set the headers on the client or on the call yourself, where no caller can override them"
             )
-        self._judge = Judge(provider, _PROVIDER_TYPE, self.policy)
+        self._enforcer = Enforcer(provider, _PROVIDER_TYPE, self.policy)
 
     @property
     def field(self) -> str:
@@ -94,7 +94,7 @@ class ExtraHeaders:
         given = headers.value if isinstance(headers, CallerHeaders) else headers
         if given is None or given == {} or not self.policy.enabled:
             return client
-        call = _Call(self.provider, self.policy, self._judge, _snapshot(given))
+        call = _Call(self.provider, self.policy, self._enforcer, _snapshot(given))
         # Now rather than in the call: a service that streams its answer still has its status code to choose.
         call.raise_for_rejection(*kind.sends(client))
         return kind.carrying(client, call)
@@ -103,12 +103,12 @@ class ExtraHeaders:
 class _Call:
     """The headers of one caller, on their way into the calls of one copy of a client. Shows no value."""
 
-    __slots__ = ("_headers", "_judge", "_policy", "_provider")
+    __slots__ = ("_enforcer", "_headers", "_policy", "_provider")
 
-    def __init__(self, provider: str, policy: Policy, judge: Judge, headers: object) -> None:
+    def __init__(self, provider: str, policy: Policy, enforcer: Enforcer, headers: object) -> None:
         self._provider = provider
         self._policy = policy
-        self._judge = judge
+        self._enforcer = enforcer
         self._headers = headers
 
     @contextmanager
@@ -121,10 +121,10 @@ class _Call:
 
         """
         with one_call():
-            judgement = self._judge.decide(self._headers, names, base_url)
-            if (error := judgement.rejection(self._provider)) is not None:
+            decision = self._enforcer.decide(self._headers, names, base_url)
+            if (error := decision.rejection(self._provider)) is not None:
                 raise error
-            yield {} if (added := judgement.added) is None else added.callers
+            yield {} if (added := decision.added) is None else added.callers
 
     def raise_for_rejection(self, names: Collection[str], base_url: str) -> None:
         """Raise, and record, where the policy rejects the headers whatever the call itself will carry."""

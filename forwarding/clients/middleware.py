@@ -25,7 +25,7 @@ type _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 
 class CallerHeaders:
-    """What one caller sent for one provider, judged by nobody yet. Shows nothing of it; hand it to `with_headers`."""
+    """What one caller sent for one provider, not decided on yet. Shows nothing of it; hand it to `with_headers`."""
 
     __slots__ = ("value",)
 

@@ -13,7 +13,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from extra_headers.telemetry.spans import forget_decision
 
-from ..enforcement import AddedHeaders, Judge, Judgement
+from ..enforcement import AddedHeaders, Enforcer, RequestDecision
 from ..policy.model import Policy, default_field
 from .host import Host
 
@@ -28,14 +28,14 @@ class OutboundCall(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class _Judged:
-    """The judgement on the current request, with all that it depends on."""
+class _Decided:
+    """The decision on the current request, with all that it depends on."""
 
     forwarder: "Forwarder"
     request: object
     headers: object
     outbound: frozenset[str]
-    judgement: Judgement
+    decision: RequestDecision
 
     def is_of(self, forwarder: "Forwarder", request: object, headers: object, outbound: frozenset[str]) -> bool:
         """Whether it is the one on this very request (the same objects: equal is not enough)."""
@@ -44,9 +44,9 @@ class _Judged:
 
 
 # Tasks that the host starts and keeps (writers, workers) inherit the context of the request that happened to start
-# them. So the context only refers to the judgement, which goes with the task that it was made in.
-_judged: ContextVar[ReferenceType[_Judged] | None] = ContextVar("extra_headers_judged", default=None)
-_judged_by_task: WeakKeyDictionary[asyncio.Task[object], _Judged] = WeakKeyDictionary()
+# them. So the context only refers to the decision, which goes with the task that it was made in.
+_decided: ContextVar[ReferenceType[_Decided] | None] = ContextVar("extra_headers_decided", default=None)
+_decided_by_task: WeakKeyDictionary[asyncio.Task[object], _Decided] = WeakKeyDictionary()
 _own_call: ContextVar[bool] = ContextVar("extra_headers_own_call", default=False)
 
 
@@ -68,7 +68,7 @@ class Forwarder:
         self._provider = provider
         self._policy = policy
         self._field = policy.field or default_field(provider_type)
-        self._judge = Judge(provider, provider_type, policy)
+        self._enforcer = Enforcer(provider, provider_type, policy)
 
     def headers(self, describe_call: Callable[[], OutboundCall]) -> AddedHeaders | None:
         """Return the headers that the call about to be made may carry beside its own; None where there are none.
@@ -89,27 +89,27 @@ class Forwarder:
         if headers is None and (own_call or not self._policy.set):
             forget_decision()
             return None
-        judgement = self._judgement(headers, describe_call())
-        if (error := judgement.rejection(self._provider)) is not None:
+        decision = self._decision(headers, describe_call())
+        if (error := decision.rejection(self._provider)) is not None:
             raise self._host.answerable(error)
-        return judgement.added
+        return decision.added
 
-    def _judgement(self, headers: object, call: OutboundCall) -> Judgement:
+    def _decision(self, headers: object, call: OutboundCall) -> RequestDecision:
         request = self._host.current_request()
-        earlier = reference() if (reference := _judged.get()) is not None else None
+        earlier = reference() if (reference := _decided.get()) is not None else None
         if earlier is not None and earlier.is_of(self, request, headers, call.names):
-            return earlier.judgement
+            return earlier.decision
         identity_headers = self._policy.identity_headers(self._host.user()) if self._policy.set else None
-        judgement = self._judge.decide(headers, call.names, call.base_url, self._host.caller(), identity_headers)
-        _remember(_Judged(self, request, headers, call.names, judgement))
-        return judgement
+        decision = self._enforcer.decide(headers, call.names, call.base_url, self._host.caller(), identity_headers)
+        _remember(_Decided(self, request, headers, call.names, decision))
+        return decision
 
 
-def _remember(judged: _Judged) -> None:
+def _remember(decided: _Decided) -> None:
     try:
         task = asyncio.current_task()
     except RuntimeError:  # a thread without an event loop
         return
     if task is not None:
-        _judged_by_task[task] = judged
-        _judged.set(ref(judged))
+        _decided_by_task[task] = decided
+        _decided.set(ref(decided))

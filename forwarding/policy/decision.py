@@ -121,7 +121,7 @@ class Decision:
 
     name: str | None
     """The field name as the caller spelled it; None where it is not a valid field name within the limits."""
-    decision: DecisionKind
+    kind: DecisionKind
     reason: Reason
     rule: str | None = None
     """The pattern that decided, normalized: a rule of the core blocklist, an entry of the operator's lists, or the name
@@ -196,7 +196,7 @@ class Evaluation:
         if self.rejected_for is None:
             return None
         subject = f"extra headers for provider {provider!r}" if provider else "extra headers"
-        found = [d for d in self.decisions if d.decision is self.rejected_for]
+        found = [d for d in self.decisions if d.kind is self.rejected_for]
         listed = "; ".join(_describe(d) for d in found[:_MAX_LISTED])
         more = f"; and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
         error = MalformedHeadersError if self.rejected_for is DecisionKind.MALFORMED else BlockedHeadersError
@@ -210,4 +210,4 @@ def _describe(decision: Decision) -> str:
         what = f"a header with a name of {decision.name_length} characters is"
     else:
         what = f"header {decision.name!r} is"
-    return f"{what} {decision.decision.value} ({decision.reason.value}: {EXPLANATIONS[decision.reason]})"
+    return f"{what} {decision.kind.value} ({decision.reason.value}: {EXPLANATIONS[decision.reason]})"

@@ -108,5 +108,5 @@ def _unknown_setting(location: Sequence[str | int], settings: Mapping[str | None
     known = settings.get(within if isinstance(within, str) else None, settings[None]).model_fields
     what = "unknown setting"
     if within == "shadow" and location[-1] in settings[None].model_fields:
-        what = "a shadow policy has no such setting: it judges the headers of the live one and never acts"
+        what = "a shadow policy has no such setting: it decides on the headers of the live one and never acts"
     return f"{what}; known are {', '.join(known)}"

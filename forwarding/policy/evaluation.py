@@ -35,15 +35,15 @@ def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozense
         return Evaluation({}, ())
     if not isinstance(headers, (dict, Mapping)):  # dict first: an abstract class is slow to ask
         return malformed_envelope(policy)
-    given = dict(headers)  # a copy, so that what is judged is what is sent
+    given = dict(headers)  # a copy, so that what is decided on is what is sent
     if isinstance(headers, RepeatedKeys):
         names, values = (tuple(pair[part] for pair in headers.pairs) for part in (0, 1))
     else:
         names, values = tuple(given), tuple(given.values())
-    verdict = matcher(policy, frozenset(outbound)).judge(names)
-    if verdict.clean and _all_pass(values, policy.limits, verdict.length):
-        return Evaluation(given, verdict.decisions)
-    forwarded, decisions = _with_values(names, values, verdict.decisions, policy.limits)
+    by_name = matcher(policy, frozenset(outbound)).decide(names)
+    if by_name.clean and _all_pass(values, policy.limits, by_name.length):
+        return Evaluation(given, by_name.decisions)
+    forwarded, decisions = _with_values(names, values, by_name.decisions, policy.limits)
     rejected_for = _rejected_for(decisions, policy)
     return Evaluation({} if rejected_for else forwarded, tuple(decisions), rejected_for)
 
@@ -55,7 +55,7 @@ def malformed_envelope(policy: Policy) -> Evaluation:
 
 
 def _rejected_for(decisions: Iterable[Decision], policy: Policy) -> DecisionKind | None:
-    kinds = {decision.decision for decision in decisions}
+    kinds = {decision.kind for decision in decisions}
     if policy.on_malformed == "reject" and _MALFORMED in kinds:
         return _MALFORMED
     return _BLOCKED if policy.on_blocked == "reject" and _BLOCKED in kinds else None
@@ -85,7 +85,7 @@ def _with_values(
         decision = by_its_name
         if type(value) is not str:
             decision = decision.as_malformed(Reason.TYPE)
-        elif decision.decision is _FORWARDED:
+        elif decision.kind is _FORWARDED:
             if len(value) > max_value:
                 decision = decision.as_malformed(Reason.TOO_LARGE)
             elif not is_field_value(value):
@@ -95,5 +95,5 @@ def _with_values(
                 total += len(name) + len(value)
         decisions.append(decision)
     if total > limits.max_total_bytes:
-        return {}, [d.as_malformed(Reason.TOO_LARGE) if d.decision is _FORWARDED else d for d in decisions]
+        return {}, [d.as_malformed(Reason.TOO_LARGE) if d.kind is _FORWARDED else d for d in decisions]
     return forwarded, decisions

@@ -20,14 +20,14 @@ _REMEMBERED_POLICIES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _NameVerdict:
+class _NameDecision:
     normalized: str | None
     """The form in which names are compared; None where the name is not a field name within the limit."""
     decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
-class NamesVerdict:
+class NameDecisions:
     """The decisions on the headers of a request, as far as their names alone decide."""
 
     decisions: tuple[Decision, ...]
@@ -61,7 +61,7 @@ _CORE = _Patterns((rule.pattern, rule.reason) for rule in CORE_BLOCKLIST)
 
 
 class Matcher:
-    """One policy beside one outbound request: judges names, and remembers what it said."""
+    """One policy beside one outbound request: decides on names, and remembers the decisions."""
 
     def __init__(self, policy: Policy, outbound: frozenset[str]) -> None:
         self._max_name_bytes = policy.limits.max_name_bytes
@@ -71,8 +71,8 @@ class Matcher:
         self._identity_headers = frozenset(normalize_name(name) for name in policy.set)
         self._carried = frozenset(normalize_name(name) for name in outbound)
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
-        self._by_name: dict[str, _NameVerdict] = {}
-        self._by_names: dict[tuple[object, ...], NamesVerdict] = {}
+        self._by_name: dict[str, _NameDecision] = {}
+        self._by_names: dict[tuple[object, ...], NameDecisions] = {}
         self._in_requests = 0
         """Names in the keys of it, but for a few that several threads may have added at the same time."""
 
@@ -81,53 +81,53 @@ class Matcher:
         """How many single names are remembered, and how many together with the others of their request."""
         return len(self._by_name), sum(map(len, self._by_names))
 
-    def judge(self, names: tuple[object, ...]) -> NamesVerdict:
+    def decide(self, names: tuple[object, ...]) -> NameDecisions:
         """Return what the policy says about the names of one request."""
         if not are_strings(names):
-            return self._judge(names)
-        verdict = self._by_names.get(names)
-        if verdict is None:
-            verdict = self._judge(names)
+            return self._decide_all(names)
+        found = self._by_names.get(names)
+        if found is None:
+            found = self._decide_all(names)
             # Names beyond the grammar or a limit are nothing to keep, and seldom come twice.
-            if len(names) <= self._max_headers and all(d.name is not None for d in verdict.decisions):
+            if len(names) <= self._max_headers and all(d.name is not None for d in found.decisions):
                 self._in_requests += len(names)
                 if self._in_requests > _REMEMBERED_NAMES_OF_REQUESTS:
                     self._by_names.clear()
                     self._in_requests = len(names)
-                self._by_names[names] = verdict
-        return verdict
+                self._by_names[names] = found
+        return found
 
-    def _judge(self, names: tuple[object, ...]) -> NamesVerdict:
-        verdicts = [self._judge_one(name) for name in names]
-        decisions = [verdict.decision for verdict in verdicts]
+    def _decide_all(self, names: tuple[object, ...]) -> NameDecisions:
+        founds = [self._decide_one(name) for name in names]
+        decisions = [found.decision for found in founds]
         if len(names) > self._max_headers:
             decisions = [d if d.reason is Reason.TYPE else d.as_malformed(Reason.TOO_MANY) for d in decisions]
-        elif repeated := _repeated([verdict.normalized for verdict in verdicts]):
+        elif repeated := _repeated([found.normalized for found in founds]):
             decisions = [
-                verdict.decision.as_malformed(Reason.DUPLICATE) if verdict.normalized in repeated else verdict.decision
-                for verdict in verdicts
+                found.decision.as_malformed(Reason.DUPLICATE) if found.normalized in repeated else found.decision
+                for found in founds
             ]
-        clean = all(decision.decision is DecisionKind.FORWARDED for decision in decisions)
-        return NamesVerdict(tuple(decisions), clean, sum(len(name) for name in names if isinstance(name, str)))
+        clean = all(decision.kind is DecisionKind.FORWARDED for decision in decisions)
+        return NameDecisions(tuple(decisions), clean, sum(len(name) for name in names if isinstance(name, str)))
 
-    def _judge_one(self, name: object) -> _NameVerdict:
+    def _decide_one(self, name: object) -> _NameDecision:
         if type(name) is not str:
-            return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TYPE))
+            return _NameDecision(None, Decision(None, DecisionKind.MALFORMED, Reason.TYPE))
         if len(name) > self._max_name_bytes:
-            return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.TOO_LARGE, None, len(name)))
-        if (verdict := self._by_name.get(name)) is None:
+            return _NameDecision(None, Decision(None, DecisionKind.MALFORMED, Reason.TOO_LARGE, None, len(name)))
+        if (found := self._by_name.get(name)) is None:
             if len(self._by_name) >= _REMEMBERED_NAMES:
                 self._by_name.clear()
-            verdict = self._by_name[name] = self._decide(name)
-        return verdict
+            found = self._by_name[name] = self._decide_name(name)
+        return found
 
-    def _decide(self, name: str) -> _NameVerdict:
+    def _decide_name(self, name: str) -> _NameDecision:
         if not is_token(name):
-            return _NameVerdict(None, Decision(None, DecisionKind.MALFORMED, Reason.NAME, None, len(name)))
+            return _NameDecision(None, Decision(None, DecisionKind.MALFORMED, Reason.NAME, None, len(name)))
         normalized = normalize_name(name)
         rule, reason = self._find(normalized)
         kind = DecisionKind.FORWARDED if reason is Reason.ALLOWED else DecisionKind.BLOCKED
-        return _NameVerdict(normalized, Decision(name, kind, reason, rule, len(name)))
+        return _NameDecision(normalized, Decision(name, kind, reason, rule, len(name)))
 
     def _find(self, normalized: str) -> tuple[str | None, Reason]:
         """Apply identity names, core blocklist, operator's block list, override and allow list, in this order."""

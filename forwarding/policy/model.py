@@ -96,7 +96,7 @@ class _Rules(BaseModel, frozen=True):
 class ShadowPolicy(_Rules, frozen=True):
     """A candidate policy: what would be decided under it is counted and traced beside the live policy, and never done.
 
-    It judges the same headers as the live policy, beside the same identity headers.
+    It decides on the same headers as the live policy, beside the same identity headers.
     """
 
 
@@ -187,7 +187,7 @@ class Policy(_Rules, _Setting, frozen=True):
         """Return a policy with other settings, checked like any other; pydantic's own copy would skip the checks."""
         return type(self).model_validate({**self.model_dump(), **(update or {})})
 
-    # Policies key the memory of judged names on every request; asking every field each time would dominate it.
+    # Policies key the memory of decided names on every request; asking every field each time would dominate it.
 
     def __hash__(self) -> int:
         return hash(self._fingerprint)

@@ -1,7 +1,7 @@
 """The JSON around the extra headers: what a decoder that keeps the last of two equal keys would hide.
 
 Pure functions over strings. The host decodes provider data with the last key winning; a proxy or log in front of it may
-have judged the first. So equal keys are kept here, for the evaluation to call them duplicates.
+have read the first. So equal keys are kept here, for the evaluation to call them duplicates.
 """
 
 import json
@@ -46,7 +46,7 @@ def headers_in(provider_data: Mapping[str, object] | None, key: str) -> object |
     """
     if provider_data is None:
         return NOT_AN_OBJECT
-    # Of two equal keys, a proxy in front may have judged the first and a decoder here kept the last.
+    # Of two equal keys, a proxy in front may have read the first and a decoder here kept the last.
     if isinstance(provider_data, RepeatedKeys) and key in provider_data.repeated:
         return NOT_AN_OBJECT
     value = provider_data.get(key)

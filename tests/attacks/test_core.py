@@ -43,7 +43,7 @@ def test_is_decided_as_the_corpus_says(case: Case) -> None:
     if evaluation is None:
         assert case.expected == ()
         return
-    assert tuple((d.decision, d.reason) for d in evaluation.decisions) == case.expected
+    assert tuple((d.kind, d.reason) for d in evaluation.decisions) == case.expected
     assert evaluation.rejected_for is case.rejected_for
     assert dict(evaluation.forwarded) == case.forwarded()
     for decision, (name, _) in zip(evaluation.decisions, case.pairs(), strict=bool(case.pairs())):
@@ -73,7 +73,7 @@ class TestCorpus:
     def test_every_entry_of_the_core_blocklist_decides_some_case(self) -> None:
         """Under a policy that leaves the core blocklist as it is."""
         evaluations = [decide(case) for case in CASES if case.parsed_policy == Policy()]
-        decided = {d.rule for e in evaluations if e for d in e.decisions if d.decision is DecisionKind.BLOCKED}
+        decided = {d.rule for e in evaluations if e for d in e.decisions if d.kind is DecisionKind.BLOCKED}
         assert [rule.pattern for rule in CORE_BLOCKLIST if rule.pattern not in decided] == []
 
     @pytest.mark.parametrize("source", sorted({source for case in CASES for source in case.source.split("; ")}))

@@ -243,5 +243,5 @@ def test_it_decides_as_the_server_does(invoke: Invoke, write: Write, headers: di
         evaluate(tagged, Policy(), client_header_names(AsyncOpenAI(api_key="made-up"))).decisions if tagged else ()
     )
     found = [(header["name"], header["decision"], header["reason"]) for header in json.loads(done.out)["headers"]]
-    assert found == [(d.name, d.decision.value, d.reason.value) for d in decided]
+    assert found == [(d.name, d.kind.value, d.reason.value) for d in decided]
     assert "canary" not in done.out

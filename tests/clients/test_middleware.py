@@ -128,7 +128,7 @@ class TestMalformed:
         assert counted(extra_headers)["rejected"] == 1
 
     async def test_two_lines(self, extra_headers: ExtraHeaders) -> None:
-        """Of two headers of the same name, a proxy may have judged the other one."""
+        """Of two headers of the same name, a proxy may have read the other one."""
         lines: Lines = [(HEADER, json.dumps({extra_headers.field: {"X-A": value}})) for value in "12"]
         async with service(echo(extra_headers)) as caller:
             response = await caller.post("/", headers=lines)

@@ -22,7 +22,7 @@ KIND_OF = {reason: kind for kind, reasons in REASONS.items() for reason in reaso
 def reasons(headers: object, policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> list[Reason]:
     """Return the reason of each decision, in order, having checked that each decision is of its reason's kind."""
     decisions = evaluate(headers, policy, outbound).decisions
-    assert all(d.decision is KIND_OF[d.reason] for d in decisions)
+    assert all(d.kind is KIND_OF[d.reason] for d in decisions)
     return [d.reason for d in decisions]
 
 
@@ -68,5 +68,5 @@ def is_forwarded(name: str, policy: Policy = DEFAULT, outbound: Iterable[str] = 
     """Whether a header of this name, with a harmless value, is forwarded."""
     evaluation = evaluate({name: "v"}, policy, outbound)
     (decision,) = evaluation.decisions
-    assert (decision.decision is DecisionKind.FORWARDED) == (dict(evaluation.forwarded) == {name: "v"})
-    return decision.decision is DecisionKind.FORWARDED
+    assert (decision.kind is DecisionKind.FORWARDED) == (dict(evaluation.forwarded) == {name: "v"})
+    return decision.kind is DecisionKind.FORWARDED

@@ -142,7 +142,7 @@ class TestEntry:
         for name in (spelling for normalized in names_of(rule) for spelling in spellings(normalized)):
             evaluation = evaluate({name: "v"}, Policy())
             (decision,) = evaluation.decisions
-            assert (decision.decision, decision.reason) == (DecisionKind.BLOCKED, rule.reason), name
+            assert (decision.kind, decision.reason) == (DecisionKind.BLOCKED, rule.reason), name
             assert decision.rule == rule.pattern
             assert decision.name == name
             assert dict(evaluation.forwarded) == {}
@@ -190,7 +190,7 @@ def test_where_two_entries_match_the_exact_one_decides() -> None:
 
 @pytest.mark.parametrize("rule", CORE_BLOCKLIST, ids=lambda rule: rule.pattern)
 def test_the_check_of_a_policy_and_the_decision_on_a_header_find_the_same_entry(rule: CoreRule) -> None:
-    """What may be lifted is judged by the very entry that blocks."""
+    """What may be unblocked is decided by the very entry that blocks."""
     for name in names_of(rule):
         assert core_rule(name) == rule
         assert evaluate({name: "v"}, Policy()).decisions[0].rule == rule.pattern

@@ -14,7 +14,7 @@ def test_a_clean_header_is_forwarded_as_the_caller_spelled_it() -> None:
     assert evaluation.outcome is Outcome.CLEAN
     (decision,) = evaluation.decisions
     assert decision.name == "X_Maas-SUBSCRIPTION"
-    assert (decision.decision, decision.reason, decision.rule) == (DecisionKind.FORWARDED, Reason.ALLOWED, None)
+    assert (decision.kind, decision.reason, decision.rule) == (DecisionKind.FORWARDED, Reason.ALLOWED, None)
 
 
 def test_no_headers_are_clean() -> None:
@@ -123,7 +123,7 @@ class TestOrderOfChecks:
         assert reasons({"X-A": "1" * 10, "X-Bad": "\x00" * 10}, policy) == [Reason.ALLOWED, Reason.VALUE]
 
     @pytest.mark.parametrize("name", ["X-A", "Host", "X-Own", "X-Op"])
-    def test_type_before_every_judgement_of_the_name(self, name: str) -> None:
+    def test_type_before_every_decision_on_the_name(self, name: str) -> None:
         """A header without a string for a value is malformed, whatever it is called."""
         assert reason(name, 1, Policy(block=("x-op",)), {"X-Own"}) is Reason.TYPE
 

@@ -49,7 +49,7 @@ def test_every_header_gets_the_decision_that_the_design_gives(
     """Exactly one decision for each header, in the caller's order, equal keys each, as a naive reader would decide."""
     decisions = evaluate(as_headers(pairs), policy, outbound).decisions
     assert [d.reason for d in decisions] == expected_reasons(pairs, policy, outbound)
-    assert [d.decision for d in decisions] == [KIND_OF[d.reason] for d in decisions]
+    assert [d.kind for d in decisions] == [KIND_OF[d.reason] for d in decisions]
 
 
 @law
@@ -90,10 +90,10 @@ def test_the_order_of_headers_does_not_matter(
 def test_the_outcome_follows_from_the_decisions(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
     """Rejected: nothing is forwarded. Otherwise every header that passes is."""
     evaluation = evaluate(as_headers(pairs), policy, outbound)
-    kinds = {d.decision for d in evaluation.decisions}
+    kinds = {d.kind for d in evaluation.decisions}
     rejects_malformed = DecisionKind.MALFORMED in kinds and policy.on_malformed == "reject"
     rejects_blocked = DecisionKind.BLOCKED in kinds and policy.on_blocked == "reject"
-    passing = [d.name for d in evaluation.decisions if d.decision is DecisionKind.FORWARDED]
+    passing = [d.name for d in evaluation.decisions if d.kind is DecisionKind.FORWARDED]
     if rejects_malformed or rejects_blocked:
         assert evaluation.outcome is Outcome.REJECTED
         assert dict(evaluation.forwarded) == {}

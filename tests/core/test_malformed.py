@@ -41,7 +41,7 @@ class TestMalformedEnvelope:
     def test_is_one_malformed_header_without_a_name(self, headers: object) -> None:
         """One decision, though nobody can say how many headers were meant."""
         (decision,) = evaluate(headers, DROP).decisions
-        assert (decision.decision, decision.reason) == (DecisionKind.MALFORMED, Reason.ENVELOPE)
+        assert (decision.kind, decision.reason) == (DecisionKind.MALFORMED, Reason.ENVELOPE)
         assert (decision.name, decision.rule, decision.name_length) == (None, None, 0)
 
     def test_is_rejected_or_dropped_as_the_policy_says(self, headers: object) -> None:
@@ -150,7 +150,7 @@ class TestType:
         assert reason("X-A", _Tier.FREE.value) is Reason.ALLOWED
 
     def test_a_lying_string_leaves_no_trace_in_the_memory_of_names(self) -> None:
-        """The verdict on a string that merely equals another is not remembered for it."""
+        """The decision on a string that merely equals another is not remembered for it."""
         assert reason(_Shout("x-after")) is Reason.TYPE
         assert reason("x-after") is Reason.ALLOWED
 

@@ -16,9 +16,9 @@ LIVE_ONLY = ("enabled", "field", "shadow", "set", "on_missing")
 
 @pytest.mark.parametrize("setting", LIVE_ONLY)
 def test_what_a_shadow_policy_cannot_have(setting: str) -> None:
-    """It judges the headers of the live policy and never acts, and so has nothing to switch, read or send."""
+    """It decides on the headers of the live policy and never acts, and so has nothing to switch, read or send."""
     assert (
-        f"  - shadow.{setting}: a shadow policy has no such setting: it judges the headers of the live one and never "
+        f"  - shadow.{setting}: a shadow policy has no such setting: it decides on the headers of the live one and never "
         "acts; known are allow, block, unblock, on_blocked, on_malformed, limits"
     ) in complaint({"shadow": {setting: None}})
 

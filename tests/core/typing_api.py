@@ -56,7 +56,7 @@ def explain(evaluation: Evaluation) -> Mapping[str, str]:
     for decision in evaluation.decisions:
         assert_type(decision, Decision)
         assert_type(decision.name, str | None)
-        assert_type(decision.decision, DecisionKind)
+        assert_type(decision.kind, DecisionKind)
         assert_type(decision.reason, Reason)
         assert_type(decision.rule, str | None)
         assert_type(decision.name_length, int)

@@ -1,4 +1,4 @@
-"""The demo judges itself: what it takes for a fault in its own story."""
+"""The demo checks itself: what it takes for a fault in its own story."""
 
 from collections import Counter
 

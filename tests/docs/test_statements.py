@@ -40,7 +40,7 @@ def test_each_example_has_its_reason(row: dict[str, str]) -> None:
     """The example of a reason is decided for that reason, and so is every header of it."""
     decisions = decided(row).decisions
     assert {decision.reason.value for decision in decisions} == {row["reason"].strip("`")}
-    assert {decision.decision.value for decision in decisions} == {row["the header is"]}
+    assert {decision.kind.value for decision in decisions} == {row["the header is"]}
 
 
 def test_every_reason_has_an_example() -> None:

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from tests.load import hostile_names
+from tests.load.assessment import exactness, growth
 from tests.load.process import MIB, change
 from tests.load.soak import Run, run
-from tests.load.verdict import exactness, growth
 
 
 def main() -> int:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from tests.load.assessment import exactness
 from tests.load.process import MIB, Usage
 from tests.load.soak import run
 from tests.load.traffic import KINDS
-from tests.load.verdict import exactness
 
 _COUNT = 1_000
 _CONCURRENCY = 64

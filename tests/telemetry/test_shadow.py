@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from extra_headers.forwarding import Evaluation, ExtraHeaders, Policy, PolicyError, evaluate
-from extra_headers.forwarding.enforcement import Judge, labels_of
+from extra_headers.forwarding.enforcement import Enforcer, labels_of
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
 from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from extra_headers.forwarding.testing.processes import inference_provider
@@ -129,17 +129,17 @@ class TestFailure:
             raise RuntimeError("broken on purpose")
 
         provider = f"shadow-{next(_NUMBERS)}"
-        judge = Judge(provider, "remote::p", POLICY)
+        enforcer = Enforcer(provider, "remote::p", POLICY)
         if broken == "evaluation":
-            monkeypatch.setattr(judge, "_candidate", object())
+            monkeypatch.setattr(enforcer, "_candidate", object())
         elif broken == "metrics":
             monkeypatch.setattr("extra_headers.telemetry.metrics.ProviderMetrics.record_shadow", fail)
         else:
             monkeypatch.setattr("extra_headers.telemetry.spans.shadow_attributes", fail)
 
-        judgements = [judge.decide(HEADERS, (), "http://127.0.0.1/") for _ in range(3)]
+        decisions = [enforcer.decide(HEADERS, (), "http://127.0.0.1/") for _ in range(3)]
 
-        assert [j.added and j.added.callers for j in judgements] == [{"X-A": "1", "X-B": "1"}] * 3
+        assert [j.added and j.added.callers for j in decisions] == [{"X-A": "1", "X-B": "1"}] * 3
         labels = {"provider": provider, "outcome": "filtered"}
         assert REGISTRY.get_sample_value("extra_headers_requests_total", labels) == 3
         assert caplog.text.count(f"telemetry of provider '{provider}' failed; requests go on") == 1

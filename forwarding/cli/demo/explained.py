@@ -22,5 +22,5 @@ def explain(scene: Scene, run_config: Path, show: Show) -> bool:
     options = " ".join(f"-H '{name}: ...'" for name in headers)
     show.heading("Why", f"the rule behind each decision: extra-headers explain run.yaml --provider {scene.provider}")
     show.note(f"  {options}")
-    show.facts({one.header: f"{one.decision.decision.value}: {one.source}" for one in explained})
+    show.facts({one.header: f"{one.decision.kind.value}: {one.source}" for one in explained})
     return {one.header: one.decision.reason for one in explained} == scene.decided

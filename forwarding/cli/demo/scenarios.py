@@ -114,7 +114,7 @@ SCENES = (
     ),
     Scene(
         "An underscore spoof",
-        "CGI and WSGI servers read X_Forwarded_For as X-Forwarded-For, so the two are judged alike.",
+        "CGI and WSGI servers read X_Forwarded_For as X-Forwarded-For, so the two are decided alike.",
         ({"X_Forwarded_For": "203.0.113.7"},),
         {"X_Forwarded_For": Reason.CLIENT_IDENTITY},
     ),

@@ -1,4 +1,4 @@
-"""What is decided about a name: overrides, the operator's lists, and the memory of earlier verdicts."""
+"""What is decided about a name: overrides, the operator's lists, and the memory of earlier decisions."""
 
 from itertools import permutations
 
@@ -17,7 +17,7 @@ class TestOverride:
     def test_both_sides_are_folded(self, name: str, outbound: str) -> None:
         """However the client or the caller spells it."""
         (decision,) = evaluate({name: "v"}, DEFAULT, {outbound}).decisions
-        assert (decision.decision, decision.reason) == (DecisionKind.BLOCKED, Reason.OVERRIDE)
+        assert (decision.kind, decision.reason) == (DecisionKind.BLOCKED, Reason.OVERRIDE)
         assert (decision.name, decision.rule) == (name, "x-own")
 
     @pytest.mark.parametrize("name", ["openai-organization", "user-agent", "x-forwarded-host", "origin"])
@@ -141,9 +141,9 @@ def test_of_several_entries_the_exact_one_decides_then_the_longest_prefix() -> N
 
 
 class TestMemoryOfNames:
-    """Verdicts on names are remembered; nobody can see, change or exhaust what is remembered for another."""
+    """Decisions on names are remembered; nobody can see, change or exhaust what is remembered for another."""
 
-    def test_policies_and_outbound_names_do_not_share_verdicts(self) -> None:
+    def test_policies_and_outbound_names_do_not_share_decisions(self) -> None:
         """The same name under different policies, twice over in a different order."""
         expected = {
             Policy(): Reason.ALLOWED,
@@ -161,7 +161,7 @@ class TestMemoryOfNames:
         assert Policy(block=("X_A",)) == Policy(block=("x-a",))
         assert reason("X-A", policy=Policy(block=("X_A",))) is reason("X-A", policy=Policy(block=("x-a",)))
 
-    def test_spellings_do_not_share_verdicts(self) -> None:
+    def test_spellings_do_not_share_decisions(self) -> None:
         """A decision names the header as this caller spelled it, not as an earlier one did."""
         for name in ("X-Spelled", "x-spelled", "X_SPELLED"):
             assert [d.name for d in evaluate({name: "1"}, DEFAULT).decisions] == [name]
@@ -211,7 +211,7 @@ class TestMemoryOfNames:
         """Only names are asked about, so only names are kept."""
         policy = Policy(block=("x-holds-no-value",))
         evaluate({"X-A": "first"}, policy)
-        remembered = matcher(policy, frozenset()).judge(("X-A",))
+        remembered = matcher(policy, frozenset()).decide(("X-A",))
         evaluate({"X-A": "second"}, policy)
-        assert matcher(policy, frozenset()).judge(("X-A",)) is remembered
+        assert matcher(policy, frozenset()).decide(("X-A",)) is remembered
         assert "first" not in repr(remembered)
