@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MalformedHeadersError,
         Outcome,
         Reason,
+        RejectedError,
     )
     from .policy.evaluation import evaluate
     from .policy.model import Limits, Policy, PolicyError
@@ -38,6 +39,7 @@ else:
         "PolicyError": "policy.model",
         "ProviderDataMiddleware": "clients.middleware",
         "Reason": "policy.decision",
+        "RejectedError": "policy.decision",
         "evaluate": "policy.evaluation",
     }
 
@@ -64,5 +66,6 @@ __all__ = [
     "PolicyError",
     "ProviderDataMiddleware",
     "Reason",
+    "RejectedError",
     "evaluate",
 ]

@@ -1,45 +1,54 @@
-"""Decides what one provider's calls may carry and records it; a shadow policy is asked beside, and has no say.
+"""Decide what one provider's outbound requests may carry, and record it: where policy and telemetry meet.
 
-Where policy and telemetry meet, for hosts and plain clients alike. Keeps no state of a request.
+For hosts and plain clients alike. A shadow policy is evaluated alongside and never enforced. No state of a request is
+kept.
 """
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from extra_headers.telemetry.metrics import ProviderLabels
 from extra_headers.telemetry.recorder import Recorder
-from extra_headers.telemetry.spans import Caller
 
-from .policy.decision import BlockedHeadersError, Evaluation, MalformedHeadersError, MissingIdentityError
+from .policy.decision import Evaluation, RejectedError
 from .policy.evaluation import evaluate
 from .policy.field_names import normalize_name
-from .policy.identity import IdentityHeaders
+from .policy.identity import IdentityHeaders, User
 from .policy.model import Policy
 
 _NOTHING_SET = IdentityHeaders({})
 
 
-@dataclass(frozen=True, slots=True)
-class AddedHeaders:
-    """The caller's headers that pass, and those that the server sets. Shows no value."""
+class OutboundRequest(NamedTuple):
+    """A call to the provider as it would be made without the caller's headers."""
 
-    callers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """None of them is one that the call carries anyway, under any spelling."""
+    names: frozenset[str]
+    """Names of the headers that it carries."""
+    base_url: str
+    """Of the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundHeaders:
+    """The headers to add to an outbound request. Shows no value."""
+
+    from_caller: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """None of them is one that the outbound request carries itself, under any spelling."""
     identity_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def beside(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return these headers and a call's own, which give way to those that the server sets, in any spelling."""
-        identity_headers = {normalize_name(name) for name in self.identity_headers}
-        kept = {name: value for name, value in (own or {}).items() if normalize_name(name) not in identity_headers}
-        return {**self.callers, **kept, **self.identity_headers}
+    def merged_with(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return these headers and a request's own, which give way to identity headers in any spelling."""
+        identity_names = {normalize_name(name) for name in self.identity_headers}
+        kept = {name: value for name, value in (own or {}).items() if normalize_name(name) not in identity_names}
+        return {**self.from_caller, **kept, **self.identity_headers}
 
-    def spelled_as(self, own: Iterable[str]) -> Self:
+    def matching_spelling_of(self, own: Iterable[str]) -> Self:
         """Return these headers for a client that merges them into its own by exact name.
 
         Args:
-            own: names of the headers that the client has. One that the server sets, too, is set as spelled there.
+            own: names of the client's headers. An identity header of the same name takes that spelling.
 
         """
         if not self.identity_headers:
@@ -61,25 +70,25 @@ class RequestDecision:
     evaluation: Evaluation | None
     """Of the caller's headers; None where there are none."""
     identity_headers: IdentityHeaders | None = None
-    """What the server sets; None where the policy sets nothing."""
+    """None where the policy has no `set`."""
 
-    def rejection(self, provider: str) -> BlockedHeadersError | MalformedHeadersError | MissingIdentityError | None:
-        """Return the error of a rejected request; None where it goes on."""
+    def rejection(self, provider: str) -> RejectedError | None:
+        """Return the error of a rejected request; None where it continues."""
         if self.identity_headers is not None and (error := self.identity_headers.rejection(provider)) is not None:
             return error
         return None if self.evaluation is None else self.evaluation.rejection(provider)
 
     @property
-    def added(self) -> AddedHeaders | None:
-        """The headers to add to each call; None where there are none."""
-        callers = {} if self.evaluation is None else self.evaluation.forwarded
-        identity_headers = {} if self.identity_headers is None else self.identity_headers.headers
-        return AddedHeaders(callers, identity_headers) if callers or identity_headers else None
+    def headers(self) -> OutboundHeaders | None:
+        """The headers to add to each outbound request; None where there are none."""
+        from_caller = {} if self.evaluation is None else self.evaluation.forwarded
+        identity = {} if self.identity_headers is None else self.identity_headers.headers
+        return OutboundHeaders(from_caller, identity) if from_caller or identity else None
 
 
 def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabels:
-    """Return what the metrics of a provider say of it and of its policy."""
-    candidate = policy.candidate
+    """Return the metric labels of a provider and its policy."""
+    shadow = policy.shadow_policy
     return ProviderLabels(
         provider,
         provider_type,
@@ -87,7 +96,7 @@ def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabe
         policy.on_blocked,
         policy.on_malformed,
         identity_headers={name: normalize_name(name) for name in policy.set},
-        shadow=None if candidate is None else candidate.digest,
+        shadow=None if shadow is None else shadow.digest,
     )
 
 
@@ -96,53 +105,53 @@ class Enforcer:
 
     def __init__(self, provider: str, provider_type: str, policy: Policy) -> None:
         self._policy = policy
-        self._candidate = policy.candidate
+        self._shadow_policy = policy.shadow_policy
         self._recorder = Recorder(labels_of(provider, provider_type, policy))
 
     def decide(
         self,
         headers: object,
-        outbound: Collection[str],
+        outbound_names: Collection[str],
         base_url: str,
-        caller: Caller | None = None,
+        user: User | None = None,
         identity_headers: IdentityHeaders | None = None,
     ) -> RequestDecision:
-        """Decide on a request and record what was decided.
+        """Decide on a request and record the decision.
 
         Args:
             headers: the caller's, as decoded from JSON; None for none.
-            outbound: names that the call carries without them.
+            outbound_names: names that the outbound request carries without them.
             base_url: of the provider.
-            caller: whom the host authenticated.
-            identity_headers: what the server sets on the request.
+            user: whom the host authenticated; None for nobody.
+            identity_headers: rendered for the user; None where the policy has no `set`.
 
         """
         if headers is None:
             if identity_headers is not None:
-                self._recorder.record_identity_headers(identity_headers, base_url, caller)
+                self._recorder.record_identity_headers(identity_headers, base_url, user)
             return RequestDecision(None, identity_headers)
         started = time.perf_counter()
-        evaluation = _evaluated(headers, self._policy, outbound, identity_headers)
+        evaluation = _evaluated(headers, self._policy, outbound_names, identity_headers)
         seconds = time.perf_counter() - started
-        shadow = self._shadow(headers, outbound, identity_headers)
+        shadow = self._shadow(headers, outbound_names, identity_headers)
         if identity_headers is not None and evaluation.rejected_for is not None and not identity_headers.rejected:
             identity_headers = (
                 _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
             )
-        self._recorder.record(evaluation, seconds, base_url, caller, identity_headers=identity_headers, shadow=shadow)
+        self._recorder.record(evaluation, seconds, base_url, user, identity_headers=identity_headers, shadow=shadow)
         return RequestDecision(evaluation, identity_headers)
 
     def _shadow(
-        self, headers: object, outbound: Collection[str], identity_headers: IdentityHeaders | None
+        self, headers: object, outbound_names: Collection[str], identity_headers: IdentityHeaders | None
     ) -> Callable[[], Evaluation] | None:
-        candidate = self._candidate
-        return None if candidate is None else lambda: _evaluated(headers, candidate, outbound, identity_headers)
+        policy = self._shadow_policy
+        return None if policy is None else lambda: _evaluated(headers, policy, outbound_names, identity_headers)
 
 
 def _evaluated(
-    headers: object, policy: Policy, outbound: Collection[str], identity_headers: IdentityHeaders | None
+    headers: object, policy: Policy, outbound_names: Collection[str], identity_headers: IdentityHeaders | None
 ) -> Evaluation:
-    evaluation = evaluate(headers, policy, outbound)
+    evaluation = evaluate(headers, policy, outbound_names)
     if identity_headers is None or not identity_headers.rejected:
         return evaluation
     return replace(evaluation, forwarded={}, withheld=True)

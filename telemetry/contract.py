@@ -74,7 +74,7 @@ MAX_NAMES_PER_ATTRIBUTE: Final = 32
 MAX_NAME_CHARACTERS: Final = 64
 """A span stays small, whatever callers send: so many names, and so many characters of each, per attribute."""
 
-MAX_CALLER_CHARACTERS: Final = 256
+MAX_USER_CHARACTERS: Final = 256
 """Of a user or tenant, in an attribute or a record."""
 
 HTTP_REQUEST_HEADER_PREFIX: Final = "http.request.header."

@@ -7,7 +7,7 @@ has no use for it a tenth of a second to load. What the processor does stands in
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
-from .spans import complete_client_span
+from .spans import annotate_client_span
 
 
 class DecisionSpanProcessor(SpanProcessor):
@@ -15,4 +15,4 @@ class DecisionSpanProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's
         """Complete a CLIENT span; HTTP instrumentations capture request headers before a span starts."""
-        complete_client_span(span)
+        annotate_client_span(span)

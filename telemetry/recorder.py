@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.policy.decision import Evaluation
-from extra_headers.forwarding.policy.identity import IdentityHeaders
+from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import spans
 from .audit import AuditLog
@@ -30,7 +30,7 @@ class Recorder:
     def __init__(self, labels: ProviderLabels) -> None:
         self._labels = labels
         self._complained = False
-        self._capture_caller = _process_settings().capture_caller
+        self._capture_user = _process_settings().capture_user
         self._audit = AuditLog()
         self._fail_open(set_up_tracing)
         metrics = self._fail_open(_process_metrics)
@@ -41,7 +41,7 @@ class Recorder:
         evaluation: Evaluation,
         seconds: float,
         base_url: str,
-        caller: spans.Caller | None = None,
+        user: User | None = None,
         *,
         identity_headers: IdentityHeaders | None = None,
         shadow: Callable[[], Evaluation] | None = None,
@@ -52,32 +52,32 @@ class Recorder:
             evaluation: the decisions.
             seconds: how long they took.
             base_url: of the provider, to recognize the spans of the calls to it.
-            caller: whom the host authenticated.
+            user: whom the host authenticated.
             identity_headers: what the server sets on the request.
             shadow: evaluates the same headers under the shadow policy. Like all telemetry, it may fail.
 
         """
         compared = self._fail_open(self._compare, evaluation, shadow) if shadow is not None else None
-        context = self._fail_open(self._observe, evaluation, base_url, caller, identity_headers, compared)
+        context = self._fail_open(self._observe, evaluation, base_url, user, identity_headers, compared)
         if self._metrics is not None:
             self._fail_open(self._metrics.record, evaluation, seconds, context)
 
     def record_identity_headers(
-        self, identity_headers: IdentityHeaders, base_url: str, caller: spans.Caller | None = None
+        self, identity_headers: IdentityHeaders, base_url: str, user: User | None = None
     ) -> None:
         """Record what the server sets on a request without extra headers, which counts as none with them."""
-        self._fail_open(self._observe, None, base_url, caller, identity_headers)
+        self._fail_open(self._observe, None, base_url, user, identity_headers)
 
     def _observe(
         self,
         evaluation: Evaluation | None,
         base_url: str,
-        caller: spans.Caller | None,
+        user: User | None,
         identity_headers: IdentityHeaders | None,
         compared: Mapping[str, AttributeValue] | None = None,
     ) -> SpanContext | None:
         """Write spans and audit log, count what the server sets, and return the context of the request's span."""
-        named = caller if self._capture_caller else None
+        named = user if self._capture_user else None
         labels = self._labels
         attributes = spans.decision_attributes(evaluation, labels.provider, labels.policy, named, identity_headers)
         added: Collection[str] = () if evaluation is None else evaluation.forwarded

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 METRICS_PORT: Final = "EXTRA_HEADERS_METRICS_PORT"
 METRICS_HOST: Final = "EXTRA_HEADERS_METRICS_HOST"
 OTEL_METRICS: Final = "EXTRA_HEADERS_OTEL_METRICS"
-CAPTURE_CALLER: Final = "EXTRA_HEADERS_CAPTURE_CALLER"
+CAPTURE_USER: Final = "EXTRA_HEADERS_CAPTURE_USER"
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own: where several workers share their counters."""
 
@@ -35,7 +35,7 @@ class TelemetrySettings:
     """Address that the endpoint listens on."""
     otel_metrics: bool = False
     """Whether the totals are OpenTelemetry counters, too."""
-    capture_caller: bool = True
+    capture_user: bool = True
     """Whether spans and audit records name the caller whom the host authenticated."""
     multiprocess_directory: str | None = None
     """Where several workers share their counters; None for one process."""
@@ -47,7 +47,7 @@ class TelemetrySettings:
             metrics_port=_port(environment),
             metrics_host=environment.get(METRICS_HOST, "").strip() or _LOOPBACK,
             otel_metrics=_flag(environment, OTEL_METRICS, default=False),
-            capture_caller=_flag(environment, CAPTURE_CALLER, default=True),
+            capture_user=_flag(environment, CAPTURE_USER, default=True),
             multiprocess_directory=environment.get(MULTIPROCESS_DIRECTORY) or None,
         )
 

@@ -8,7 +8,6 @@ not even where an HTTP instrumentation was told to capture every header.
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +18,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation, Outcome
-from extra_headers.forwarding.policy.identity import IdentityHeaders
+from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import contract
 
@@ -31,15 +30,7 @@ _URL_ATTRIBUTES = ("url.full", "http.url")
 _PROVIDER_DATA_HEADERS = ("x-ogx-provider-data", "x-llamastack-provider-data")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whom the host authenticated."""
-
-    user: str | None = None
-    tenant: str | None = None
-
-
-class _OutboundCall(NamedTuple):
+class _ClientSpanContext(NamedTuple):
     """What the CLIENT spans of the calls that follow from one evaluation are to carry."""
 
     attributes: Mapping[str, AttributeValue]
@@ -49,14 +40,16 @@ class _OutboundCall(NamedTuple):
 
 
 _server_span: ContextVar[trace.Span] = ContextVar("extra_headers_server_span", default=trace.INVALID_SPAN)
-_outbound_call: ContextVar[_OutboundCall | None] = ContextVar("extra_headers_outbound_call", default=None)
+_client_span_context: ContextVar[_ClientSpanContext | None] = ContextVar(
+    "extra_headers_client_span_context", default=None
+)
 
 
 def decision_attributes(
     evaluation: Evaluation | None,
     provider: str,
     policy: str,
-    caller: Caller | None = None,
+    user: User | None = None,
     identity_headers: IdentityHeaders | None = None,
 ) -> dict[str, AttributeValue]:
     """Return the attributes that describe one request.
@@ -65,7 +58,7 @@ def decision_attributes(
         evaluation: of the caller's headers; None for a caller who sent none.
         provider: the provider id.
         policy: digest of the policy.
-        caller: whom the host authenticated.
+        user: whom the host authenticated.
         identity_headers: what the server sets.
 
     """
@@ -81,10 +74,10 @@ def decision_attributes(
             )
         if identity_headers.rejected:
             attributes[contract.ATTR_OUTCOME] = Outcome.REJECTED.value
-    if caller is not None and caller.user is not None:
-        attributes[contract.ATTR_USER] = caller.user[: contract.MAX_CALLER_CHARACTERS]
-    if caller is not None and caller.tenant is not None:
-        attributes[contract.ATTR_TENANT] = caller.tenant[: contract.MAX_CALLER_CHARACTERS]
+    if user is not None and user.id is not None:
+        attributes[contract.ATTR_USER] = user.id[: contract.MAX_USER_CHARACTERS]
+    if user is not None and user.tenant is not None:
+        attributes[contract.ATTR_TENANT] = user.tenant[: contract.MAX_USER_CHARACTERS]
     return attributes
 
 
@@ -169,7 +162,7 @@ def record_decision(
         span = (tracer or _own_tracer()).start_span(contract.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
-    _outbound_call.set(_OutboundCall(attributes, base_url, added, link))
+    _client_span_context.set(_ClientSpanContext(attributes, base_url, added, link))
     return span.get_span_context()
 
 
@@ -188,23 +181,23 @@ def _request_span() -> trace.Span:
     return server if same_request and server.is_recording() else current
 
 
-def forget_decision() -> None:
+def clear_decision() -> None:
     """Forget the remembered decision: the next call in this context sends none of the caller's headers. Never fails."""
-    if _outbound_call.get() is not None:
-        _outbound_call.set(None)
+    if _client_span_context.get() is not None:
+        _client_span_context.set(None)
 
 
 @contextmanager
-def one_call() -> Iterator[None]:
+def call_scope() -> Iterator[None]:
     """Keep what is recorded within for the calls made within: a plain client has no request whose end would end it."""
-    token = _outbound_call.set(None)
+    token = _client_span_context.set(None)
     try:
         yield
     finally:
-        _outbound_call.reset(token)
+        _client_span_context.reset(token)
 
 
-def enter_request(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEADERS) -> None:
+def request_started(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEADERS) -> None:
     """Note the current span as the server span of a request with provider data, and take that data off it.
 
     Instrumentations that were told to capture every header have written it there.
@@ -215,9 +208,9 @@ def enter_request(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEADER
         _redact(span, provider_data_headers)
 
 
-def complete_client_span(span: "Span") -> None:
+def annotate_client_span(span: "Span") -> None:
     """Write the decision to a CLIENT span that starts, and overwrite values of extra headers that it has captured."""
-    call = _outbound_call.get()
+    call = _client_span_context.get()
     if call is None or span.kind is not SpanKind.CLIENT:
         return
     _redact(span, call.added)

@@ -1,21 +1,18 @@
 """`ExtraHeaders`: what an OGX server does for its providers, for the openai and httpx clients of a service's own.
 
-Where policy, clients and telemetry meet without any host. How a client comes to carry headers stands in `carrying`;
-where the headers of the current request come from, in `asgi`.
+Where policy, clients and telemetry meet without any host. `wrappers` adds headers to a client; `middleware` knows the
+headers of the current request.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from extra_headers.telemetry.spans import one_call
-
 from ..enforcement import Enforcer
-from ..policy.evaluation import evaluate
 from ..policy.model import Policy, PolicyError, default_field, parse_policy
 from ..policy.provider_data import RepeatedKeys
+from .headers_for_call import HeadersForCall
 from .middleware import CallerHeaders, headers_of_current_request
-from .wrappers import kind_of
+from .wrappers import wrapper_for
 
 if TYPE_CHECKING:
     import httpx
@@ -90,47 +87,14 @@ class ExtraHeaders:
             TypeError: `client` is none of these.
 
         """
-        kind = kind_of(client)
+        wrapper = wrapper_for(client)
         given = headers.value if isinstance(headers, CallerHeaders) else headers
         if given is None or given == {} or not self.policy.enabled:
             return client
-        call = _Call(self.provider, self.policy, self._enforcer, _snapshot(given))
+        call = HeadersForCall(self.provider, self.policy, self._enforcer, _snapshot(given))
         # Now rather than in the call: a service that streams its answer still has its status code to choose.
-        call.raise_for_rejection(*kind.sends(client))
-        return kind.carrying(client, call)
-
-
-class _Call:
-    """The headers of one caller, on their way into the calls of one copy of a client. Shows no value."""
-
-    __slots__ = ("_enforcer", "_headers", "_policy", "_provider")
-
-    def __init__(self, provider: str, policy: Policy, enforcer: Enforcer, headers: object) -> None:
-        self._provider = provider
-        self._policy = policy
-        self._enforcer = enforcer
-        self._headers = headers
-
-    @contextmanager
-    def deciding(self, names: Collection[str], base_url: str) -> Iterator[Mapping[str, str]]:
-        """Decide and record the headers for the call to be made within; yield those that it may carry.
-
-        Args:
-            names: of the headers that the call carries without the caller.
-            base_url: of the provider.
-
-        """
-        with one_call():
-            decision = self._enforcer.decide(self._headers, names, base_url)
-            if (error := decision.rejection(self._provider)) is not None:
-                raise error
-            yield {} if (added := decision.added) is None else added.callers
-
-    def raise_for_rejection(self, names: Collection[str], base_url: str) -> None:
-        """Raise, and record, where the policy rejects the headers whatever the call itself will carry."""
-        if evaluate(self._headers, self._policy, names).rejected_for is not None:
-            with self.deciding(names, base_url):
-                pass
+        call.raise_for_rejection(wrapper.outbound_request(client))
+        return wrapper.wrap(client, call)
 
 
 def _snapshot(headers: object) -> object:

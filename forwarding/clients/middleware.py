@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
-from extra_headers.telemetry.spans import enter_request
+from extra_headers.telemetry.spans import request_started
 
-from ..policy.decision import BlockedHeadersError, MalformedHeadersError
+from ..policy.decision import RejectedError
 from ..policy.field_names import is_token
 from ..policy.provider_data import JSON_WHITE_SPACE, decode_object, headers_in
 
@@ -113,7 +113,7 @@ class ProviderDataMiddleware:
         token = _current.set(provider_data)
         try:
             await self._app(scope, receive, noting_send)
-        except (BlockedHeadersError, MalformedHeadersError) as error:
+        except RejectedError as error:
             if not answerable:
                 raise
             await _answer(send, error, self._header)
@@ -126,7 +126,7 @@ class ProviderDataMiddleware:
         if not lines:
             return _ProviderData(False, None)
         with contextlib.suppress(Exception):  # telemetry fails open
-            enter_request([self._header])
+            request_started([self._header])
         if len(lines) > 1 or len(lines[0]) > self._max_bytes:
             return _ProviderData(True, None)
         text = lines[0].decode("latin-1").strip(JSON_WHITE_SPACE)
@@ -136,9 +136,8 @@ class ProviderDataMiddleware:
         return _ProviderData(decoded is None, decoded)
 
 
-async def _answer(send: _Send, error: BlockedHeadersError | MalformedHeadersError, header: str) -> None:
-    kind = "blocked" if isinstance(error, BlockedHeadersError) else "malformed"
-    fault = {"message": str(error), "type": "invalid_request_error", "param": header, "code": f"{kind}_extra_headers"}
+async def _answer(send: _Send, error: RejectedError, header: str) -> None:
+    fault = {"message": str(error), "type": "invalid_request_error", "param": header, "code": error.code}
     body = json.dumps({"error": fault}).encode("ascii")
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
     await send({"type": "http.response.start", "status": error.status_code, "headers": headers})

@@ -1,4 +1,4 @@
-"""Copies of openai and httpx clients whose calls carry a caller's headers; the clients themselves stay untouched.
+"""Copies of openai and httpx clients that add a caller's headers to their calls; the clients themselves stay untouched.
 
 Nothing is decided here. A copy asks at each call, when all that it would send without the caller is known. It does so
 around the client's own method for one call, with its retries and redirects, and not in an event hook: an error raised
@@ -6,84 +6,74 @@ there is retried by the SDK and comes out as a connection error.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import new_class
-from typing import Any, NamedTuple, Protocol, Self, cast
+from typing import Any, NamedTuple, Self, cast
+
+from ..enforcement import OutboundRequest
+from .headers_for_call import HeadersForCall
 
 
-class Call(Protocol):
-    """A caller's headers, to be decided for each call of a copy."""
-
-    def deciding(self, names: Collection[str], base_url: str) -> AbstractContextManager[Mapping[str, str]]:
-        """Return what yields the headers that the call made within may carry."""
-
-
-class Sent(NamedTuple):
-    """What a client sends without any caller."""
-
-    names: Collection[str]
-    """Names of the headers."""
-    base_url: str
-
-
-class ClientKind(NamedTuple):
+class ClientWrapper(NamedTuple):
     """How to treat the clients of one class."""
 
-    sends: Callable[[Any], Sent]
-    """Return what every call of a client sends."""
-    state: Callable[[Any], Mapping[str, Any]]
-    """Return the attributes of a client that shares the connections of another and differs in nothing."""
+    outbound_request: Callable[[Any], OutboundRequest]
+    """Return what every call of a client sends without any caller."""
+    copy_state: Callable[[Any], Mapping[str, Any]]
+    """Return the attributes of a copy that shares the connections of a client."""
     mixin: type[Any]
-    """Makes a client carry headers."""
+    """Adds headers to the calls of a client."""
 
-    def carrying[Client](self, client: Client, call: Call) -> Client:
-        """Return a copy of `client` whose calls carry the headers of `call`."""
+    def wrap[Client](self, client: Client, call: HeadersForCall) -> Client:
+        """Return a copy of `client` that adds the headers of `call` to its calls."""
         base: Any = type(client)  # mypy takes no class for hashable
-        kind: Any = _carrying_class(base, cast(Any, self.mixin))
+        kind: Any = _wrapped_class(base, cast(Any, self.mixin))
         made = kind.__new__(kind)
-        vars(made).update(self.state(client), _extra_headers_call=call)
+        vars(made).update(self.copy_state(client), _extra_headers_call=call)
         return cast(Client, made)
 
 
-def kind_of(client: object) -> ClientKind:
-    """Return how to treat a client.
+def wrapper_for(client: object) -> ClientWrapper:
+    """Return the wrapper for a client.
 
     Raises:
-        TypeError: nobody knows, or the client carries a caller's headers already.
+        TypeError: the client's class is not supported, or it is already a wrapped copy.
 
     """
-    if isinstance(client, _Carrying):
-        raise TypeError("this client carries the headers of a caller already; start from the client it was made of")
-    for (module, name), kind in _KINDS.items():
+    if isinstance(client, _Wrapped):
+        raise TypeError("this client is already a wrapped copy; start from the client that it was made of")
+    for (module, name), wrapper in _WRAPPERS.items():
         # Who holds a client has loaded its library. Loading the others would take a second, for nothing.
         if (library := sys.modules.get(module)) is not None and isinstance(client, getattr(library, name)):
-            return kind
+            return wrapper
     raise TypeError(
         "extra headers need an OpenAI or AsyncOpenAI of openai, or a Client or AsyncClient of httpx or httpx2, "
         f"not {type(client).__module__}.{type(client).__qualname__}"
     )
 
 
-class _Carrying:
+class _Wrapped:
     """What all copies have: the headers of one caller."""
 
-    _extra_headers_call: Call
+    _extra_headers_call: HeadersForCall
 
 
 @cache
-def _carrying_class(base: type[Any], mixin: type[Any]) -> type[Any]:
+def _wrapped_class(base: type[Any], mixin: type[Any]) -> type[Any]:
     return new_class(base.__name__, (mixin, base), exec_body=lambda body: body.update({"__module__": __name__}))
 
 
 # The headers of the call that this context is making. With the call, because a call may make another one first, to
 # fetch a token for instance, by a client that carries headers too.
-_in_flight: ContextVar[tuple[Call, Mapping[str, str]] | None] = ContextVar("extra_headers_in_flight", default=None)
+_in_flight: ContextVar[tuple[HeadersForCall, Mapping[str, str]] | None] = ContextVar(
+    "extra_headers_in_flight", default=None
+)
 
 
-class _OpenAI(_Carrying):
+class _OpenAI(_Wrapped):
     """Adds the headers as the SDK's default ones, which it neither logs nor repeats in what it returns."""
 
     @property
@@ -103,9 +93,10 @@ class _OpenAI(_Carrying):
 
     @contextmanager
     def _call(self, options: Any) -> Iterator[None]:
-        names, base_url = _sent_by_openai(self)
+        names, base_url = _request_of_openai(self)
         # A header that the call takes away, by `Omit`, is as little the caller's to set as one that it adds.
-        with self._extra_headers_call.deciding({*names, *(options.headers or ())}, base_url) as headers:
+        outbound = OutboundRequest(names.union(options.headers or ()), base_url)
+        with self._extra_headers_call.decide(outbound) as headers:
             token = _in_flight.set((self._extra_headers_call, headers))
             try:
                 yield
@@ -125,32 +116,33 @@ class _AsyncOpenAI(_OpenAI):
             return await super().request(cast_to, options, **arguments)  # type: ignore[misc]
 
 
-def _sent_by_openai(client: Any) -> Sent:
-    # With openai loaded; see `kind_of`.
+def _request_of_openai(client: Any) -> OutboundRequest:
+    # With openai loaded; see `wrapper_for`.
     from ..client_headers import client_header_names  # noqa: PLC0415 - loads openai
 
-    return Sent(client_header_names(client), str(client.base_url))
+    return OutboundRequest(client_header_names(client), str(client.base_url))
 
 
-class _Httpx(_Carrying):
+class _Httpx(_Wrapped):
     @contextmanager
     def _call(self, request: Any) -> Iterator[Any]:
         # Without the user name and password that a URL may hold.
         base_url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        with self._extra_headers_call.deciding(request.headers.keys(), base_url) as headers:
+        outbound = OutboundRequest(frozenset(request.headers.keys()), base_url)
+        with self._extra_headers_call.decide(outbound) as headers:
             yield _with_headers(request, headers)
 
 
 class _SyncHttpx(_Httpx):
     def send(self, request: Any, **arguments: Any) -> Any:
-        with self._call(request) as carrying:
-            return super().send(carrying, **arguments)  # type: ignore[misc]
+        with self._call(request) as wrapped:
+            return super().send(wrapped, **arguments)  # type: ignore[misc]
 
 
 class _AsyncHttpx(_Httpx):
     async def send(self, request: Any, **arguments: Any) -> Any:
-        with self._call(request) as carrying:
-            return await super().send(carrying, **arguments)  # type: ignore[misc]
+        with self._call(request) as wrapped:
+            return await super().send(wrapped, **arguments)  # type: ignore[misc]
 
 
 def _with_headers(request: Any, headers: Mapping[str, str]) -> Any:
@@ -162,8 +154,8 @@ def _with_headers(request: Any, headers: Mapping[str, str]) -> Any:
     return made
 
 
-def _sent_by_httpx(client: Any) -> Sent:
-    return Sent(client.headers.keys(), str(client.base_url.copy_with(userinfo=b"")))
+def _request_of_httpx(client: Any) -> OutboundRequest:
+    return OutboundRequest(frozenset(client.headers.keys()), str(client.base_url.copy_with(userinfo=b"")))
 
 
 def _state_of_openai(client: Any) -> Mapping[str, Any]:
@@ -174,11 +166,11 @@ def _state_of_openai(client: Any) -> Mapping[str, Any]:
     return state
 
 
-_KINDS = {
-    ("openai", "OpenAI"): ClientKind(_sent_by_openai, _state_of_openai, _SyncOpenAI),
-    ("openai", "AsyncOpenAI"): ClientKind(_sent_by_openai, _state_of_openai, _AsyncOpenAI),
-    ("httpx", "Client"): ClientKind(_sent_by_httpx, vars, _SyncHttpx),
-    ("httpx", "AsyncClient"): ClientKind(_sent_by_httpx, vars, _AsyncHttpx),
-    ("httpx2", "Client"): ClientKind(_sent_by_httpx, vars, _SyncHttpx),
-    ("httpx2", "AsyncClient"): ClientKind(_sent_by_httpx, vars, _AsyncHttpx),
+_WRAPPERS = {
+    ("openai", "OpenAI"): ClientWrapper(_request_of_openai, _state_of_openai, _SyncOpenAI),
+    ("openai", "AsyncOpenAI"): ClientWrapper(_request_of_openai, _state_of_openai, _AsyncOpenAI),
+    ("httpx", "Client"): ClientWrapper(_request_of_httpx, vars, _SyncHttpx),
+    ("httpx", "AsyncClient"): ClientWrapper(_request_of_httpx, vars, _AsyncHttpx),
+    ("httpx2", "Client"): ClientWrapper(_request_of_httpx, vars, _SyncHttpx),
+    ("httpx2", "AsyncClient"): ClientWrapper(_request_of_httpx, vars, _AsyncHttpx),
 }

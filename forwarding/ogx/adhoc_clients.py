@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Container, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ..enforcement import AddedHeaders
+from ..enforcement import OutboundHeaders
 
 _AIOHTTP = "aiohttp"
 # How an HTTP library's function, or a method of its client, is called. Exceptions and types have none of these.
@@ -19,7 +19,7 @@ _SENDING = ("post", "request", "send")
 type _Method = Callable[..., Awaitable[Any]]
 
 
-def makes_own_client(provider: type[Any], method: str, shared: Container[str]) -> bool:
+def creates_http_client(provider: type[Any], method: str, shared: Container[str]) -> bool:
     """Return whether `method` of an adapter, or a method that it calls, makes an HTTP client of its own.
 
     Args:
@@ -32,13 +32,13 @@ def makes_own_client(provider: type[Any], method: str, shared: Container[str]) -
     return any(_http_clients(function) for function in _functions(provider, method, shared, set()))
 
 
-def can_carry_headers(provider: type[Any], method: str) -> bool:
+def supports_headers(provider: type[Any], method: str) -> bool:
     """Return whether `with_session_headers` covers `method`: it uses aiohttp's session, itself and nothing else."""
     function = inspect.getattr_static(provider, method)
     return isinstance(function, FunctionType) and set(_http_clients(function)) == {_AIOHTTP}
 
 
-def with_session_headers(function: FunctionType, headers: AddedHeaders) -> _Method:
+def with_session_headers(function: FunctionType, headers: OutboundHeaders) -> _Method:
     """Return `function` such that the aiohttp sessions that it opens send `headers` by default.
 
     What a call sets itself wins over them. The function is a new one over changed globals: nothing outlives the call.
@@ -47,7 +47,7 @@ def with_session_headers(function: FunctionType, headers: AddedHeaders) -> _Meth
     opened = aiohttp.ClientSession
 
     def session(*args: Any, **kwargs: Any) -> Any:
-        return opened(*args, **{**kwargs, "headers": headers.beside(kwargs.get("headers"))})
+        return opened(*args, **{**kwargs, "headers": headers.merged_with(kwargs.get("headers"))})
 
     stand_in = ModuleType(_AIOHTTP)
     vars(stand_in).update({**vars(aiohttp), opened.__name__: session})

@@ -8,23 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from extra_headers.telemetry.spans import forget_decision
+from extra_headers.telemetry.spans import clear_decision
 
-from ..enforcement import AddedHeaders, Enforcer, RequestDecision
+from ..enforcement import Enforcer, OutboundHeaders, OutboundRequest, RequestDecision
 from ..policy.model import Policy, default_field
 from .host import Host
-
-
-class OutboundCall(NamedTuple):
-    """A call to the provider as it would be made without the caller's headers."""
-
-    names: frozenset[str]
-    """Names of the headers that it carries."""
-    base_url: str
-    """Of the provider."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -34,13 +24,13 @@ class _Decided:
     forwarder: "Forwarder"
     request: object
     headers: object
-    outbound: frozenset[str]
+    outbound_names: frozenset[str]
     decision: RequestDecision
 
-    def is_of(self, forwarder: "Forwarder", request: object, headers: object, outbound: frozenset[str]) -> bool:
+    def is_of(self, forwarder: "Forwarder", request: object, headers: object, outbound_names: frozenset[str]) -> bool:
         """Whether it is the one on this very request (the same objects: equal is not enough)."""
         same = self.forwarder is forwarder and self.request is request and self.headers is headers
-        return same and self.outbound == outbound
+        return same and self.outbound_names == outbound_names
 
 
 # Tasks that the host starts and keeps (writers, workers) inherit the context of the request that happened to start
@@ -70,13 +60,13 @@ class Forwarder:
         self._field = policy.field or default_field(provider_type)
         self._enforcer = Enforcer(provider, provider_type, policy)
 
-    def headers(self, describe_call: Callable[[], OutboundCall]) -> AddedHeaders | None:
+    def headers(self, outbound_request: Callable[[], OutboundRequest]) -> OutboundHeaders | None:
         """Return the headers that the call about to be made may carry beside its own; None where there are none.
 
         Every call of one request (the turns of an agent, say) carries the same headers, decided and recorded once.
 
         Args:
-            describe_call: describes the call; asked only where there are headers to decide on or to set.
+            outbound_request: describes the call; asked only where there are headers to decide on or to set.
 
         Raises:
             MalformedHeadersError: the policy rejects the request for a malformed header.
@@ -87,21 +77,22 @@ class Forwarder:
         own_call = _own_call.get()
         headers = None if own_call else self._host.extra_headers(self._field)
         if headers is None and (own_call or not self._policy.set):
-            forget_decision()
+            clear_decision()
             return None
-        decision = self._decision(headers, describe_call())
+        decision = self._decision(headers, outbound_request())
         if (error := decision.rejection(self._provider)) is not None:
-            raise self._host.answerable(error)
-        return decision.added
+            raise self._host.as_http_error(error)
+        return decision.headers
 
-    def _decision(self, headers: object, call: OutboundCall) -> RequestDecision:
+    def _decision(self, headers: object, outbound: OutboundRequest) -> RequestDecision:
         request = self._host.current_request()
         earlier = reference() if (reference := _decided.get()) is not None else None
-        if earlier is not None and earlier.is_of(self, request, headers, call.names):
+        if earlier is not None and earlier.is_of(self, request, headers, outbound.names):
             return earlier.decision
-        identity_headers = self._policy.identity_headers(self._host.user()) if self._policy.set else None
-        decision = self._enforcer.decide(headers, call.names, call.base_url, self._host.caller(), identity_headers)
-        _remember(_Decided(self, request, headers, call.names, decision))
+        user = self._host.user()
+        identity_headers = self._policy.identity_headers(user) if self._policy.set else None
+        decision = self._enforcer.decide(headers, outbound.names, outbound.base_url, user, identity_headers)
+        _remember(_Decided(self, request, headers, outbound.names, decision))
         return decision
 
 

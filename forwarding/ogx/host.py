@@ -12,9 +12,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
-from extra_headers.telemetry.spans import Caller, enter_request
+from extra_headers.telemetry.spans import request_started
 
-from ..policy.decision import BlockedHeadersError, MalformedHeadersError, MissingIdentityError
+from ..policy.decision import RejectedError
 from ..policy.identity import User
 from ..policy.provider_data import JSON_WHITE_SPACE, RepeatedKeys, decode_object
 
@@ -91,7 +91,7 @@ class Host:
         return kept if kept == value else value
 
     def current_request(self) -> object | None:
-        """Return what stands for the current request: the same object throughout it, and another in any other one."""
+        """Return an object that identifies the current request."""
         request: object | None = self._request_headers.PROVIDER_DATA_VAR.get()
         return request
 
@@ -105,12 +105,7 @@ class Host:
             attributes=getattr(user, "attributes", None) or {},
         )
 
-    def caller(self) -> Caller | None:
-        """Return whom telemetry is to name as the caller of the current request."""
-        user = self.user()
-        return Caller(user=user.id, tenant=user.tenant) if user.id or user.tenant else None
-
-    def answerable(self, error: BlockedHeadersError | MalformedHeadersError | MissingIdentityError) -> Exception:
+    def as_http_error(self, error: RejectedError) -> Exception:
         """Return `error` as one that the host answers with its status code, and with the connection kept open.
 
         Errors that the host has no handler of its own for are answered and then raised again, upon which its HTTP
@@ -119,11 +114,11 @@ class Host:
         `body` in the form of the OpenAI API; of its codes, this is the one that is answered with status 400.
         """
         kind: Any = type(error)  # mypy takes no class for hashable
-        answerable = _answerable_class(kind, self.load_module(f"{self.package}_api").ConflictError)(str(error))
+        answerable = _http_error_class(kind, self.load_module(f"{self.package}_api").ConflictError)(str(error))
         vars(answerable)["body"] = {"error": {"code": "invalid_prompt", "message": str(error)}}
         return answerable
 
-    def watch_provider_data(self) -> None:
+    def install_provider_data_hook(self) -> None:
         """Note, of every request, what the host's decoder of provider data hides. Once per process.
 
         The host logs and then forgets a provider-data header that is no JSON object, and keeps the last of equal keys.
@@ -131,10 +126,10 @@ class Host:
         module: Any = self._request_headers
         decode = module.parse_request_provider_data
         if not hasattr(decode, _WRAPPED_MARK):
-            module.parse_request_provider_data = _noting_decoder(decode, PROVIDER_DATA_HEADERS[self.package])
+            module.parse_request_provider_data = _recording_decoder(decode, PROVIDER_DATA_HEADERS[self.package])
 
 
-def _noting_decoder(
+def _recording_decoder(
     decode: Callable[[Mapping[str, str]], dict[str, Any] | None], header: str
 ) -> Callable[[Mapping[str, str]], dict[str, Any] | None]:
     def parse_request_provider_data(headers: Mapping[str, str]) -> dict[str, Any] | None:
@@ -142,7 +137,7 @@ def _noting_decoder(
         text = headers.get(header) or headers.get(header.lower())
         if not text or text.strip(JSON_WHITE_SPACE) == "null":
             return decode(headers)
-        enter_request()
+        request_started()
         kept = decode_object(text)
         if kept is None:
             # For the host's own log line. Deep nesting and endless numbers raise in its decoder.
@@ -158,7 +153,7 @@ def _noting_decoder(
 
 
 @cache
-def _answerable_class(error: type[Exception], handled: type[Exception]) -> type[Exception]:
+def _http_error_class(error: type[Exception], handled: type[Exception]) -> type[Exception]:
     return type(error.__name__, (error, handled), {"__doc__": error.__doc__})
 
 

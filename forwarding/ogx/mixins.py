@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import wraps
 from importlib import import_module
 from types import FunctionType, SimpleNamespace, new_class
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from ..client_headers import GENAI_NAMES, HTTP_CLIENT_NAMES, client_header_names, copy_of
-from ..enforcement import AddedHeaders
-from .adhoc_clients import can_carry_headers, makes_own_client, with_session_headers
-from .forwarder import Forwarder, OutboundCall, server_side_call
+from ..enforcement import OutboundHeaders, OutboundRequest
+from .adhoc_clients import creates_http_client, supports_headers, with_session_headers
+from .binding import ProviderBinding
+from .forwarder import server_side_call
 
 # Calls that the server makes of its own accord, though it may do so while it handles a request.
 _SERVER_SIDE_METHODS = ("list_models", "list_provider_model_ids", "check_model_availability", "health")
@@ -30,18 +31,9 @@ class UnsupportedProviderError(ValueError):
     """`extra_headers` is set on a provider, or on a provider with an endpoint, that cannot carry them."""
 
 
-class Slot(Protocol):
-    """What a provider's class knows of its extra headers."""
-
-    provider_id: str | None
-    forwarder: Forwarder | None
-    """None until the host told the provider its id, and where the policy is switched off."""
-
-    def bind(self, provider_id: str) -> None:
-        """Take the provider's id, check its policy and start to forward."""
-
-
-def forwarding_class(base: type[Any], slot: Slot, openai_mixin: type[Any], provider_type: str) -> type[Any]:
+def forwarding_class(
+    base: type[Any], binding: ProviderBinding, openai_mixin: type[Any], provider_type: str
+) -> type[Any]:
     """Return a subclass of a built-in adapter that forwards; one for each provider instance.
 
     Raises:
@@ -50,14 +42,14 @@ def forwarding_class(base: type[Any], slot: Slot, openai_mixin: type[Any], provi
     """
     mixins, shared = _mixins(base, openai_mixin, provider_type)
     # The host tells the adapters with a native path of their own (Google's Interactions) by the module of their class.
-    namespace: dict[str, Any] = {"__module__": base.__module__, "__extra_headers__": slot}
+    namespace: dict[str, Any] = {"__module__": base.__module__, "__extra_headers__": binding}
     for name in _SERVER_SIDE_METHODS:
         if method := getattr(base, name, None):
             namespace[name] = _as_server_side(method)
     for name in _endpoints(base):
-        if not makes_own_client(base, name, {*shared, *_CREDENTIAL_METHODS}):
+        if not creates_http_client(base, name, {*shared, *_CREDENTIAL_METHODS}):
             continue
-        if not can_carry_headers(base, name):
+        if not supports_headers(base, name):
             raise UnsupportedProviderError(
                 f"extra_headers is set on a provider of type {provider_type}, whose {name} makes its calls through an "
                 "HTTP client that the add-on does not know; remove extra_headers there"
@@ -73,7 +65,7 @@ def _mixins(base: type[Any], openai_mixin: type[Any], provider_type: str) -> tup
         mixins = [mixin for mixin in optional if all(hasattr(base, name) for name in mixin.intercepts)]
         return [*mixins, _SharedClient], _SharedClient.intercepts
     for mixin in (_ClientForEachCall, _GenaiClient):
-        if all(hasattr(base, name) for name in mixin.intercepts) and mixin.makes_its_client_with in _globals_of(base):
+        if all(hasattr(base, name) for name in mixin.intercepts) and mixin.client_class in _globals_of(base):
             return [mixin], mixin.intercepts
     raise UnsupportedProviderError(
         f"extra_headers is set on a provider of type {provider_type}, which makes its calls through a client that the "
@@ -96,11 +88,11 @@ def _endpoints(base: type[Any]) -> Iterator[str]:
 
 
 class _Forwarding:
-    """What every mixin has: the slot, and the id that the host gives the provider."""
+    """What every mixin has: the binding, and the id that the host gives the provider."""
 
     intercepts: ClassVar[set[str]] = set()
     """The members of an adapter that the mixin overrides."""
-    __extra_headers__: ClassVar[Slot]
+    __extra_headers__: ClassVar[ProviderBinding]
 
     @property
     def __provider_id__(self) -> str:
@@ -135,16 +127,16 @@ class _SharedClient(_Forwarding):
         if headers is None:
             return client_kwargs
         # The operator's headers are the run config's own dict: merged into a new one, never changed.
-        return {**client_kwargs, "headers": headers.beside(client_kwargs.get("headers"))}
+        return {**client_kwargs, "headers": headers.merged_with(client_kwargs.get("headers"))}
 
-    def _sdk_call(self, client: Any) -> OutboundCall:
+    def _sdk_call(self, client: Any) -> OutboundRequest:
         # llama-stack has no headers of its own for single calls.
         for_this_call: Mapping[str, str] | None = getattr(self, "_get_extra_request_headers", dict)()
         call = _call_of(client)
         return call._replace(names=call.names.union(for_this_call)) if for_this_call else call
 
-    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundCall:
-        return OutboundCall(HTTP_CLIENT_NAMES.union(own_headers or ()), str(self.get_base_url()))  # type: ignore[attr-defined]
+    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundRequest:
+        return OutboundRequest(HTTP_CLIENT_NAMES.union(own_headers or ()), str(self.get_base_url()))  # type: ignore[attr-defined]
 
 
 class _NativeAnthropic(_Forwarding):
@@ -173,14 +165,14 @@ class _NativeGoogle(_Forwarding):
         network = self.config.network  # type: ignore[attr-defined]
         operators = (network and network.headers) or {}
         headers = forwarder.headers(lambda: self._http_call({**operators, **own}))  # type: ignore[attr-defined]
-        return own if headers is None else headers.beside(own)
+        return own if headers is None else headers.merged_with(own)
 
 
 class _ClientForEachCall(_Forwarding):
     """For adapters that make a new openai client for each call (passthrough)."""
 
     intercepts: ClassVar[set[str]] = {"_get_openai_client"}
-    makes_its_client_with: ClassVar[str] = "openai.AsyncOpenAI"
+    client_class: ClassVar[str] = "openai.AsyncOpenAI"
 
     def _get_openai_client(self) -> Any:
         client = super()._get_openai_client()  # type: ignore[misc]
@@ -197,7 +189,7 @@ class _GenaiClient(_Forwarding):
     """For adapters that speak through Google's SDK (vertexai), whose calls take headers in their `config`."""
 
     intercepts: ClassVar[set[str]] = {"_get_client"}
-    makes_its_client_with: ClassVar[str] = "google.genai.client.Client"
+    client_class: ClassVar[str] = "google.genai.client.Client"
 
     def _get_client(self) -> Any:
         client = super()._get_client()  # type: ignore[misc]
@@ -206,14 +198,14 @@ class _GenaiClient(_Forwarding):
         headers = forwarder.headers(lambda: _genai_call(client))
         if headers is None:
             return client
-        models = _GenaiModels(client, headers.spelled_as(_genai_headers(client)))
+        models = _GenaiModels(client, headers.matching_spelling_of(_genai_headers(client)))
         return SimpleNamespace(aio=SimpleNamespace(models=models))
 
 
 class _GenaiModels:
     """The methods of a client's asynchronous `models`, with headers for this call."""
 
-    def __init__(self, client: Any, headers: AddedHeaders) -> None:
+    def __init__(self, client: Any, headers: OutboundHeaders) -> None:
         self._client = client  # held: the SDK closes the connections of a client that is dropped
         self._headers = headers
 
@@ -227,14 +219,14 @@ class _GenaiModels:
 
     def _with_headers(self, config: Any) -> Any:
         if config is None:
-            return {"http_options": {"headers": self._headers.beside()}}
+            return {"http_options": {"headers": self._headers.merged_with()}}
         options = config.http_options or import_module("google.genai.types").HttpOptions()
-        merged = options.model_copy(update={"headers": self._headers.beside(options.headers)})
+        merged = options.model_copy(update={"headers": self._headers.merged_with(options.headers)})
         return config.model_copy(update={"http_options": merged})
 
 
-def _genai_call(client: Any) -> OutboundCall:
-    return OutboundCall(GENAI_NAMES.union(_genai_headers(client)), str(_genai_options(client).get("base_url")))
+def _genai_call(client: Any) -> OutboundRequest:
+    return OutboundRequest(GENAI_NAMES.union(_genai_headers(client)), str(_genai_options(client).get("base_url")))
 
 
 def _genai_headers(client: Any) -> Mapping[str, str]:
@@ -247,17 +239,17 @@ def _genai_options(client: Any) -> Mapping[str, Any]:
     return options
 
 
-def _for_sdk(client: Any, headers: AddedHeaders) -> dict[str, str]:
-    return headers.spelled_as(client.default_headers if headers.identity_headers else ()).beside()
+def _for_sdk(client: Any, headers: OutboundHeaders) -> dict[str, str]:
+    return headers.matching_spelling_of(client.default_headers if headers.identity_headers else ()).merged_with()
 
 
 # A client's own headers do not change; the host makes a new client for another key or address.
-_call_by_client: weakref.WeakKeyDictionary[Any, OutboundCall] = weakref.WeakKeyDictionary()
+_call_by_client: weakref.WeakKeyDictionary[Any, OutboundRequest] = weakref.WeakKeyDictionary()
 
 
-def _call_of(client: Any) -> OutboundCall:
+def _call_of(client: Any) -> OutboundRequest:
     if (call := _call_by_client.get(client)) is None:
-        call = _call_by_client[client] = OutboundCall(client_header_names(client), str(client.base_url))
+        call = _call_by_client[client] = OutboundRequest(client_header_names(client), str(client.base_url))
     return call
 
 

@@ -4,15 +4,12 @@ Nothing here is written for one provider type. The host resolves a config class 
 dotted path, so this module makes both when asked for; a provider type that nobody configures is never imported.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
 
-from ..policy.entries import lint_set_beside
-from ..policy.model import PolicyError, parse_policy
-from .forwarder import Forwarder
-from .host import Host, current_host
+from .binding import ProviderBinding
+from .host import current_host
 from .mixins import forwarding_class
 
 _CONFIG_PREFIX = "Config_"
@@ -79,8 +76,8 @@ async def get_adapter_impl(config: Any, deps: Any) -> Any:
     spec = _built_in_spec(type(config).__qualname__.removeprefix(_CONFIG_PREFIX))
     provider = await host.load_module(spec.module).get_adapter_impl(config, deps)
     if config.extra_headers is not None and config.extra_headers is not False:
-        slot = _Slot(host, spec.provider_type, config.extra_headers, _other_headers(config))
-        provider.__class__ = forwarding_class(type(provider), slot, host.openai_mixin(), spec.provider_type)
+        binding = ProviderBinding(host, spec.provider_type, config.extra_headers, _other_headers(config))
+        provider.__class__ = forwarding_class(type(provider), binding, host.openai_mixin(), spec.provider_type)
     return provider
 
 
@@ -89,31 +86,3 @@ def _other_headers(config: Any) -> dict[str, str]:
     network, forwarded = getattr(config, "network", None), getattr(config, "forward_headers", None)
     of_the_operator = dict.fromkeys(getattr(network, "headers", None) or (), "network.headers")
     return {**of_the_operator, **dict.fromkeys((forwarded or {}).values(), "forward_headers")}
-
-
-class _Slot:
-    """What a provider's class knows of its extra headers: nothing, until the host tells the provider its id."""
-
-    def __init__(self, host: Host, provider_type: str, setting: object, other_headers: Mapping[str, str]) -> None:
-        self._host = host
-        self._provider_type = provider_type
-        self._setting = setting
-        self._other_headers = other_headers
-        self.provider_id: str | None = None
-        self.forwarder: Forwarder | None = None
-
-    def bind(self, provider_id: str) -> None:
-        """Take the provider's id, check its policy and start to forward.
-
-        Raises:
-            PolicyError: the policy is unusable; the server does not start.
-
-        """
-        subject = f"provider {provider_id!r} ({self._provider_type})"
-        policy = parse_policy(self._setting, subject)
-        if findings := lint_set_beside(self._other_headers, policy.set):
-            raise PolicyError(f"extra_headers of {subject} is unusable:\n  - " + "\n  - ".join(findings))
-        self.provider_id = provider_id
-        if policy.enabled:
-            self._host.watch_provider_data()
-            self.forwarder = Forwarder(self._host, provider_id, self._provider_type, policy)

@@ -7,6 +7,7 @@ field name, so that everything here is safe to log, to count and to return to a 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 
 class DecisionKind(StrEnum):
@@ -134,25 +135,37 @@ class Decision:
         return Decision(self.name, DecisionKind.MALFORMED, reason, None, self.name_length)
 
 
-class BlockedHeadersError(PermissionError):
+class RejectedError(Exception):
+    """The policy rejects a request; nothing is sent to the provider. The message names headers and shows no value.
+
+    Not an `OSError` or a `ValueError`: code that retries connections or validates input must not take it for its own.
+    """
+
+    status_code: ClassVar[int]
+    """What an HTTP server answers."""
+    code: ClassVar[str]
+    """What the error is called in an answer in the form of the OpenAI API."""
+
+
+class BlockedHeadersError(RejectedError):
     """A header is blocked and the policy says `on_blocked: reject`."""
 
     status_code = 403
-    """What an HTTP server answers."""
+    code = "blocked_extra_headers"
 
 
-class MalformedHeadersError(ValueError):
+class MalformedHeadersError(RejectedError):
     """A header is malformed and the policy says `on_malformed: reject`."""
 
     status_code = 400
-    """What an HTTP server answers."""
+    code = "malformed_extra_headers"
 
 
-class MissingIdentityError(PermissionError):
-    """An identity header cannot be set for this caller, and the policy says `on_missing: reject`."""
+class MissingIdentityError(RejectedError):
+    """An identity header cannot be set for this user, and the policy says `on_missing: reject`."""
 
     status_code = 403
-    """What an HTTP server answers."""
+    code = "missing_identity"
 
 
 # Enough to act on; a caller who sends thousands of bad headers does not get thousands of lines back.

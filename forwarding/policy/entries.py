@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .blocklist import CORE_BLOCKLIST, CoreRule
 from .decision import Reason
-from .field_names import covering, is_prefix, is_token, normalize_name
+from .field_names import is_prefix, is_token, normalize_name, wider_patterns
 
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
@@ -21,7 +21,7 @@ _CORE = {rule.pattern: rule for rule in CORE_BLOCKLIST}
 
 def core_rule(pattern: str) -> CoreRule | None:
     """Return the entry of the core blocklist that blocks all that a normalized pattern matches: the narrowest one."""
-    return next((_CORE[wide] for wide in covering(pattern) if wide in _CORE), None)
+    return next((_CORE[wide] for wide in wider_patterns(pattern) if wide in _CORE), None)
 
 
 def parse_pattern(entry: str) -> str:
@@ -81,7 +81,7 @@ def parse_set_name(entry: str) -> str:
     return entry
 
 
-def lint_set(names: Sequence[str]) -> list[str]:
+def repeated_set_names(names: Sequence[str]) -> list[str]:
     """Return which names in `set` are one and the same to the provider."""
     first = {normalize_name(name): name for name in reversed(names)}
     return [
@@ -91,7 +91,7 @@ def lint_set(names: Sequence[str]) -> list[str]:
     ]
 
 
-def lint_set_beside(others: Mapping[str, str], names: Collection[str]) -> list[str]:
+def set_conflicts(others: Mapping[str, str], names: Collection[str]) -> list[str]:
     """Return which names in `set` another setting of the provider makes it send, too, in whatever spelling.
 
     Args:
@@ -107,7 +107,7 @@ def lint_set_beside(others: Mapping[str, str], names: Collection[str]) -> list[s
     ]
 
 
-def lint_lists_beside_set(
+def entries_shadowed_by_set(
     names: Sequence[str], allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
 ) -> list[str]:
     """Return the normalized entries that speak of an identity header, which no caller can send anyway."""
@@ -124,7 +124,7 @@ def lint_lists_beside_set(
     ]
 
 
-def lint_lists(
+def ineffective_entries(
     allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str], max_name_bytes: int
 ) -> list[str]:
     """Return what is wrong with normalized entries that are each valid alone: dead, shadowed or overlapping ones."""
@@ -134,32 +134,32 @@ def lint_lists(
         findings += _shadowed(field, entries)
     return [
         *findings,
-        *_idle_block(block, unblock),
-        *_idle_unblock(allow, block, unblock),
-        *_idle_allow(allow, block, unblock),
+        *_redundant_block(block, unblock),
+        *_redundant_unblock(allow, block, unblock),
+        *_redundant_allow(allow, block, unblock),
     ]
 
 
-def block_beside_allow(allow: Sequence[str] | None, block: Sequence[str]) -> list[str]:
+def ineffective_block_entries(allow: Sequence[str] | None, block: Sequence[str]) -> list[str]:
     """Return the entries of `block` that change nothing about what passes, because `allow` stops the same names.
 
-    Not among the findings of `lint_lists`, which stop a server: such an entry does match. Its names are counted as
-    `operator`, under the entry, instead of `not_allowed`; and it goes on to block when `allow` is widened.
+    They are not among `ineffective_entries`, which stop a server: such an entry does match. Its names are counted as
+    `operator` instead of `not_allowed`, and it continues to block when `allow` is widened.
     """
     if allow is None:
         return []
     allowed = set(allow)
-    reach_an_allowed_name = _covering_any(allow)
+    reach_an_allowed_name = _wider_patterns_of_any(allow)
     return [
         f"block[{i}] {entry!r} changes nothing about what passes: no entry of `allow` matches such a name; "
         "remove the entry"
         for i, entry in enumerate(block)
-        if not _cover(entry, allowed) and entry not in reach_an_allowed_name
+        if not _narrowest_match(entry, allowed) and entry not in reach_an_allowed_name
     ]
 
 
-def _idle_block(block: Sequence[str], unblock: Sequence[str]) -> list[str]:
-    reach_a_lifted_name = _covering_any(unblock)
+def _redundant_block(block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+    reach_a_lifted_name = _wider_patterns_of_any(unblock)
     return [
         f"block[{i}] {entry!r}: the core blocklist has it ({rule.pattern}); remove the entry"
         for i, entry in enumerate(block)
@@ -167,24 +167,24 @@ def _idle_block(block: Sequence[str], unblock: Sequence[str]) -> list[str]:
     ]
 
 
-def _idle_unblock(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+def _redundant_unblock(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
     blocked, allowed = set(block), set(allow or ())
     findings = []
     for i, name in enumerate(unblock):
-        if blocker := _cover(name, blocked):
+        if blocker := _narrowest_match(name, blocked):
             findings.append(f"unblock[{i}] {name!r} has no effect: {blocker!r} in `block` blocks it; remove one")
-        if allow is not None and not _cover(name, allowed):
+        if allow is not None and not _narrowest_match(name, allowed):
             findings.append(
                 f"unblock[{i}] {name!r} has no effect: `allow` does not name it; add it to `allow` or remove it here"
             )
     return findings
 
 
-def _idle_allow(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
-    blocked, reach_a_lifted_name = set(block), _covering_any(unblock)
+def _redundant_allow(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
+    blocked, reach_a_lifted_name = set(block), _wider_patterns_of_any(unblock)
     findings = []
     for i, entry in enumerate(allow or ()):
-        if blocker := _cover(entry, blocked):
+        if blocker := _narrowest_match(entry, blocked):
             findings.append(f"allow[{i}] {entry!r} can never match: {blocker!r} in `block` blocks it; remove one")
         elif (rule := core_rule(entry)) and entry not in reach_a_lifted_name:
             findings.append(
@@ -208,20 +208,20 @@ def _shadowed(field: str, entries: Sequence[str]) -> list[str]:
     findings = []
     for i, entry in enumerate(entries):
         # Of two equal entries, only the second is reported.
-        wider = next((p for p in covering(entry) if position.get(p, i) != i), None)
+        wider = next((p for p in wider_patterns(entry) if position.get(p, i) != i), None)
         if wider is not None:
             findings.append(f"{field}[{i}] {entry!r} is shadowed by {wider!r} at [{position[wider]}]; remove the entry")
     return findings
 
 
-def _cover(pattern: str, patterns: Collection[str]) -> str | None:
+def _narrowest_match(pattern: str, patterns: Collection[str]) -> str | None:
     """Return the narrowest of `patterns` that matches all that `pattern` matches."""
-    return next((wide for wide in covering(pattern) if wide in patterns), None)
+    return next((wide for wide in wider_patterns(pattern) if wide in patterns), None)
 
 
-def _covering_any(names: Sequence[str]) -> Collection[str]:
+def _wider_patterns_of_any(names: Sequence[str]) -> Collection[str]:
     """Return every pattern that matches one of `names`."""
-    return {pattern for name in names for pattern in covering(name)}
+    return {pattern for name in names for pattern in wider_patterns(name)}
 
 
 def _remedy(rule: CoreRule) -> str:

@@ -15,7 +15,7 @@ from .provider_data import RepeatedKeys
 _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
 
 
-def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozenset()) -> Evaluation:
+def evaluate(headers: object, policy: Policy, outbound_names: Iterable[str] = frozenset()) -> Evaluation:
     """Decide each of a caller's extra headers; the first check that applies decides.
 
     The order: envelope, type, count, name, duplicate, identity headers, core blocklist, operator's block
@@ -24,7 +24,7 @@ def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozense
     Args:
         headers: the extra headers as decoded from JSON; anything but a mapping is a malformed envelope.
         policy: what the operator allows.
-        outbound: names that the outbound request carries without the caller; no caller may override one.
+        outbound_names: names that the outbound request carries without the caller; no caller may override one.
 
     Returns:
         One decision for each header, and the headers to send on: none of them where the policy rejects the request.
@@ -40,7 +40,7 @@ def evaluate(headers: object, policy: Policy, outbound: Iterable[str] = frozense
         names, values = (tuple(pair[part] for pair in headers.pairs) for part in (0, 1))
     else:
         names, values = tuple(given), tuple(given.values())
-    by_name = matcher(policy, frozenset(outbound)).decide(names)
+    by_name = matcher(policy, frozenset(outbound_names)).decide(names)
     if by_name.clean and _all_pass(values, policy.limits, by_name.length):
         return Evaluation(given, by_name.decisions)
     forwarded, decisions = _with_values(names, values, by_name.decisions, policy.limits)

@@ -59,7 +59,7 @@ def is_prefix(pattern: str) -> bool:
     return pattern.endswith("*")
 
 
-def covering(pattern: str) -> Iterator[str]:
+def wider_patterns(pattern: str) -> Iterator[str]:
     """Yield every pattern that matches all that `pattern` matches: itself, then ever shorter prefixes."""
     stem = pattern.removesuffix("*")
     if not is_prefix(pattern):

@@ -63,13 +63,13 @@ _CORE = _Patterns((rule.pattern, rule.reason) for rule in CORE_BLOCKLIST)
 class Matcher:
     """One policy beside one outbound request: decides on names, and remembers the decisions."""
 
-    def __init__(self, policy: Policy, outbound: frozenset[str]) -> None:
+    def __init__(self, policy: Policy, outbound_names: frozenset[str]) -> None:
         self._max_name_bytes = policy.limits.max_name_bytes
         self._max_headers = policy.limits.max_headers
         self._unblocked = frozenset(policy.unblock)
         self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
-        self._identity_headers = frozenset(normalize_name(name) for name in policy.set)
-        self._carried = frozenset(normalize_name(name) for name in outbound)
+        self._identity_names = frozenset(normalize_name(name) for name in policy.set)
+        self._outbound_names = frozenset(normalize_name(name) for name in outbound_names)
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
         self._by_name: dict[str, _NameDecision] = {}
         self._by_names: dict[tuple[object, ...], NameDecisions] = {}
@@ -131,13 +131,13 @@ class Matcher:
 
     def _find(self, normalized: str) -> tuple[str | None, Reason]:
         """Apply identity names, core blocklist, operator's block list, override and allow list, in this order."""
-        if normalized in self._identity_headers:
+        if normalized in self._identity_names:
             return normalized, Reason.OVERRIDE
         if normalized not in self._unblocked and (core := _CORE.find(normalized)):
             return core
         if blocked := self._operator.find(normalized):
             return blocked
-        if normalized in self._carried:
+        if normalized in self._outbound_names:
             return normalized, Reason.OVERRIDE
         if self._allowed is None:
             return None, Reason.ALLOWED
@@ -152,6 +152,6 @@ def _repeated(names: Collection[str | None]) -> Collection[str | None]:
 
 
 @lru_cache(maxsize=_REMEMBERED_POLICIES)
-def matcher(policy: Policy, outbound: frozenset[str]) -> Matcher:
-    """Return the matcher of `policy`, beside an outbound request that carries `outbound`."""
-    return Matcher(policy, outbound)
+def matcher(policy: Policy, outbound_names: frozenset[str]) -> Matcher:
+    """Return the matcher of `policy`, beside an outbound request that carries `outbound_names`."""
+    return Matcher(policy, outbound_names)

@@ -16,12 +16,12 @@ from .blocklist import CORE_BLOCKLIST
 from .entries import (
     NAME_GRAMMAR,
     PATTERN_GRAMMAR,
-    lint_lists,
-    lint_lists_beside_set,
-    lint_set,
+    entries_shadowed_by_set,
+    ineffective_entries,
     parse_pattern,
     parse_set_name,
     parse_unblock,
+    repeated_set_names,
 )
 from .errors import EntriesError, PolicyError, PolicyFinding, findings_of
 from .identity import IdentityHeaders, Template, User, parse_template, render
@@ -89,12 +89,12 @@ class _Rules(BaseModel, frozen=True):
 
     @model_validator(mode="after")
     def _entries_make_sense_together(self) -> Self:
-        _raise_for(lint_lists(self.allow, self.block, self.unblock, self.limits.max_name_bytes))
+        _raise_for(ineffective_entries(self.allow, self.block, self.unblock, self.limits.max_name_bytes))
         return self
 
 
 class ShadowPolicy(_Rules, frozen=True):
-    """A candidate policy: what would be decided under it is counted and traced beside the live policy, and never done.
+    """A policy that is evaluated alongside the live one: its decisions are counted and traced, and never enforced.
 
     It decides on the same headers as the live policy, beside the same identity headers.
     """
@@ -137,16 +137,16 @@ class Policy(_Rules, _Setting, frozen=True):
     """What to do where the caller has no value for a header in `set`, or one that no header can hold: `reject` answers
     403 and sends nothing to the provider; `omit` sends the request without the header."""
     shadow: Annotated[ShadowPolicy | None, Field(examples=[{"allow": ["x-maas-*"]}])] = None
-    """A candidate policy with settings of its own for `allow`, `block`, `unblock`, `on_blocked`, `on_malformed` and
+    """A shadow policy with its own `allow`, `block`, `unblock`, `on_blocked`, `on_malformed` and
     `limits`. What would differ under it is counted and traced; it never acts."""
 
     @model_validator(mode="after")
     def _set_headers_are_the_servers_alone(self) -> Self:
         names = tuple(self.set)
-        _raise_for(lint_set(names))
+        _raise_for(repeated_set_names(names))
         for rules, within in ((self, ()), (self.shadow, ("shadow",))):
             if rules is not None:
-                findings = lint_lists_beside_set(names, rules.allow, rules.block, rules.unblock)
+                findings = entries_shadowed_by_set(names, rules.allow, rules.block, rules.unblock)
                 _raise_for([*findings, *self._too_long(rules.limits.max_value_bytes)], within)
         return self
 
@@ -173,7 +173,7 @@ class Policy(_Rules, _Setting, frozen=True):
         return {name: parse_template(text) for name, text in self.set.items()}
 
     @cached_property
-    def candidate(self) -> "Policy | None":
+    def shadow_policy(self) -> "Policy | None":
         """The policy as it would be with the rules of the shadow policy in force; its digest is the one to expect."""
         return None if self.shadow is None else self.model_copy(update={**self.shadow.model_dump(), "shadow": None})
 

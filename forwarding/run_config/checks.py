@@ -13,7 +13,7 @@ from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel
 
-from ..policy.entries import block_beside_allow
+from ..policy.entries import ineffective_block_entries
 from ..policy.field_names import normalize_name
 from ..policy.model import Policy, PolicyError, default_field, parse_policy
 from .provider_types import REMOTE_INFERENCE_TYPES
@@ -103,7 +103,7 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
         return Checked(provider, None, "", "", ()), found
     found = []
     for path, nested in _policies(policy):
-        for text in block_beside_allow(nested.allow, nested.block):
+        for text in ineffective_block_entries(nested.allow, nested.block):
             index = int(text.partition("[")[2].partition("]")[0])
             dotted = "".join(f"{part}." for part in path)
             found.append(_about_an_entry(config, provider, Level.WARNING, (*path, "block", index), dotted + text))

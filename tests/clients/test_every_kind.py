@@ -201,7 +201,7 @@ class TestWhatCannotBeMeant:
         client = kind.make(upstream.base_url)
         carrying = extra_headers.with_headers(client, {"X-A": "1"})
         for headers in ({"X-B": "2"}, None):
-            with pytest.raises(TypeError, match="carries the headers of a caller already"):
+            with pytest.raises(TypeError, match="is already a wrapped copy"):
                 extra_headers.with_headers(carrying, headers)
         await kind.close(client)
 

@@ -19,16 +19,16 @@ KIND_OF = {reason: kind for kind, reasons in REASONS.items() for reason in reaso
 """The decision that each reason belongs to."""
 
 
-def reasons(headers: object, policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> list[Reason]:
+def reasons(headers: object, policy: Policy = DEFAULT, outbound_names: Iterable[str] = ()) -> list[Reason]:
     """Return the reason of each decision, in order, having checked that each decision is of its reason's kind."""
-    decisions = evaluate(headers, policy, outbound).decisions
+    decisions = evaluate(headers, policy, outbound_names).decisions
     assert all(d.kind is KIND_OF[d.reason] for d in decisions)
     return [d.reason for d in decisions]
 
 
-def reason(name: object, value: object = "v", policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> Reason:
+def reason(name: object, value: object = "v", policy: Policy = DEFAULT, outbound_names: Iterable[str] = ()) -> Reason:
     """Return the reason of the decision on a single header."""
-    (found,) = reasons({name: value}, policy, outbound)
+    (found,) = reasons({name: value}, policy, outbound_names)
     return found
 
 
@@ -64,9 +64,9 @@ def spellings(normalized: str) -> list[str]:
     return sorted({spelling for form in forms for spelling in (form, form.upper(), form.title(), form.swapcase())})
 
 
-def is_forwarded(name: str, policy: Policy = DEFAULT, outbound: Iterable[str] = ()) -> bool:
+def is_forwarded(name: str, policy: Policy = DEFAULT, outbound_names: Iterable[str] = ()) -> bool:
     """Whether a header of this name, with a harmless value, is forwarded."""
-    evaluation = evaluate({name: "v"}, policy, outbound)
+    evaluation = evaluate({name: "v"}, policy, outbound_names)
     (decision,) = evaluation.decisions
     assert (decision.kind is DecisionKind.FORWARDED) == (dict(evaluation.forwarded) == {name: "v"})
     return decision.kind is DecisionKind.FORWARDED

@@ -2,9 +2,9 @@
 
 import pytest
 
-from extra_headers.forwarding.enforcement import AddedHeaders
+from extra_headers.forwarding.enforcement import OutboundHeaders
 
-ADDED = AddedHeaders({"X-Note": "n"}, {"X-Tenant-Id": "blue", "user-agent": "ours"})
+ADDED = OutboundHeaders({"X-Note": "n"}, {"X-Tenant-Id": "blue", "user-agent": "ours"})
 
 
 @pytest.mark.parametrize(
@@ -18,15 +18,15 @@ ADDED = AddedHeaders({"X-Note": "n"}, {"X-Tenant-Id": "blue", "user-agent": "our
 )
 def test_a_calls_own_give_way_to_the_servers_only(own: dict[str, str] | None, expected: dict[str, str]) -> None:
     """In any spelling; a caller's header never replaces one of the call's own."""
-    assert ADDED.beside(own) == expected
+    assert ADDED.merged_with(own) == expected
 
 
 def test_a_client_that_merges_by_exact_name_gets_its_own_spelling() -> None:
     """One that has a header in two spellings gets both replaced."""
-    spelled = ADDED.spelled_as(["User-Agent", "X-Tenant-Id", "x_tenant_id", "Accept"])
-    assert spelled.beside() == {"X-Note": "n", "X-Tenant-Id": "blue", "x_tenant_id": "blue", "User-Agent": "ours"}
-    only_callers = AddedHeaders({"X-Note": "n"})
-    assert only_callers.spelled_as(["x-note"]) is only_callers
+    spelled = ADDED.matching_spelling_of(["User-Agent", "X-Tenant-Id", "x_tenant_id", "Accept"])
+    assert spelled.merged_with() == {"X-Note": "n", "X-Tenant-Id": "blue", "x_tenant_id": "blue", "User-Agent": "ours"}
+    only_callers = OutboundHeaders({"X-Note": "n"})
+    assert only_callers.matching_spelling_of(["x-note"]) is only_callers
 
 
 def test_shows_no_value() -> None:

@@ -12,7 +12,13 @@ from extra_headers.forwarding import (
     Reason,
     evaluate,
 )
-from extra_headers.forwarding.policy.decision import CORE_REASONS, EXPLANATIONS, REASONS
+from extra_headers.forwarding.policy.decision import (
+    CORE_REASONS,
+    EXPLANATIONS,
+    REASONS,
+    MissingIdentityError,
+    RejectedError,
+)
 from tests.core.helpers import DEFAULT, KIND_OF
 
 REJECT_BLOCKED = Policy(on_blocked="reject")
@@ -33,19 +39,21 @@ def message(headers: object, policy: Policy, provider: str | None = None) -> str
 class TestErrorClass:
     """Which error, so that a host answers with the right status."""
 
-    def test_blocked_is_a_permission_error(self) -> None:
+    @pytest.mark.parametrize("error", [BlockedHeadersError, MalformedHeadersError, MissingIdentityError])
+    def test_code_that_handles_other_errors_does_not_take_it_for_its_own(self, error: type[RejectedError]) -> None:
+        """SDKs retry an `OSError` as a failed connection, and servers answer a `ValueError` as they please."""
+        assert issubclass(error, RejectedError)
+        assert not issubclass(error, OSError | ValueError)
+
+    def test_blocked(self) -> None:
         """Answered with 403."""
         assert BlockedHeadersError.status_code == 403
-        assert issubclass(BlockedHeadersError, PermissionError)
-        assert not issubclass(BlockedHeadersError, ValueError)
         with pytest.raises(BlockedHeadersError):
             evaluate({"Host": "x"}, REJECT_BLOCKED).raise_for_rejection()
 
-    def test_malformed_is_a_value_error(self) -> None:
+    def test_malformed(self) -> None:
         """Answered with 400."""
         assert MalformedHeadersError.status_code == 400
-        assert issubclass(MalformedHeadersError, ValueError)
-        assert not issubclass(MalformedHeadersError, PermissionError)
         with pytest.raises(MalformedHeadersError):
             evaluate({"X-A": 1}, DEFAULT).raise_for_rejection()
 

@@ -81,11 +81,11 @@ class TestOrderOfChecks:
 
     def test_core_blocklist_before_override(self) -> None:
         """Whether or not the client sends `Authorization` today, it is a credential."""
-        assert reason("Authorization", outbound={"Authorization"}) is Reason.CREDENTIAL
+        assert reason("Authorization", outbound_names={"Authorization"}) is Reason.CREDENTIAL
 
     def test_operator_before_override(self) -> None:
         """The operator's word comes before what the client happens to carry."""
-        assert reason("X-Own", policy=Policy(block=("x-own",)), outbound={"X-Own"}) is Reason.OPERATOR
+        assert reason("X-Own", policy=Policy(block=("x-own",)), outbound_names={"X-Own"}) is Reason.OPERATOR
 
     def test_operator_before_allowlist(self) -> None:
         """Allowed by a prefix and blocked by an entry: blocked."""
@@ -94,8 +94,8 @@ class TestOrderOfChecks:
     def test_override_before_allowlist(self) -> None:
         """A header that the client carries is an override, allowed by the list or not."""
         policy = Policy(allow=("x-a",))
-        assert reason("X-Own", policy=policy, outbound={"X-Own"}) is Reason.OVERRIDE
-        assert reason("X-A", policy=policy, outbound={"X-A"}) is Reason.OVERRIDE
+        assert reason("X-Own", policy=policy, outbound_names={"X-Own"}) is Reason.OVERRIDE
+        assert reason("X-A", policy=policy, outbound_names={"X-A"}) is Reason.OVERRIDE
 
     def test_allowlist_before_value(self) -> None:
         """The value of a header that is not allowed is of no interest."""

@@ -9,6 +9,7 @@ import yaml
 
 from extra_headers.forwarding import Policy, Reason
 from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
+from extra_headers.forwarding.policy.decision import MissingIdentityError
 from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED
 from extra_headers.forwarding.policy.field_names import is_prefix
 from extra_headers.forwarding.policy.identity import (
@@ -211,7 +212,7 @@ class TestRendering:
         assert (found.rejected, dict(found.headers)) == (True, {})
         assert found.results() == {"x-tenant": IdentityHeaderResult.REJECTED}
         error = found.rejection("vllm")
-        assert isinstance(error, PermissionError)
+        assert isinstance(error, MissingIdentityError)
         assert str(error) == (
             "provider 'vllm' needs headers that the server cannot set for this caller, and nothing was sent to it: "
             "x-tenant (absent)"

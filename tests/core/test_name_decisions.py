@@ -25,7 +25,7 @@ class TestOverride:
         """`unblock` lifts the core blocklist, not the client's own headers."""
         lifted = Policy(unblock=(name,))
         assert is_forwarded(name, lifted)
-        assert reason(name, policy=lifted, outbound={name.upper()}) is Reason.OVERRIDE
+        assert reason(name, policy=lifted, outbound_names={name.upper()}) is Reason.OVERRIDE
 
     @pytest.mark.parametrize(
         "outbound",
@@ -34,12 +34,12 @@ class TestOverride:
     )
     def test_outbound_names_may_come_in_any_iterable(self, outbound: list[str]) -> None:
         """A client's mapping of default headers as well as a set of names."""
-        assert reason("x-own", outbound=outbound) is Reason.OVERRIDE
+        assert reason("x-own", outbound_names=outbound) is Reason.OVERRIDE
 
     def test_another_name_is_not_an_override(self) -> None:
         """Only whole names are compared."""
-        assert reason("X-Own-Other", outbound={"X-Own"}) is Reason.ALLOWED
-        assert reason("X-Ow", outbound={"X-Own"}) is Reason.ALLOWED
+        assert reason("X-Own-Other", outbound_names={"X-Own"}) is Reason.ALLOWED
+        assert reason("X-Ow", outbound_names={"X-Own"}) is Reason.ALLOWED
 
 
 class TestLists:
@@ -153,8 +153,8 @@ class TestMemoryOfNames:
         }
         for policy, found in [*expected.items(), *reversed(expected.items())]:
             assert reason("X-A", policy=policy) is found
-            assert KIND_OF[reason("X-A", policy=policy, outbound={"x_a"})] is DecisionKind.BLOCKED
-            assert reason("X-A", policy=policy, outbound={"x_b"}) is found
+            assert KIND_OF[reason("X-A", policy=policy, outbound_names={"x_a"})] is DecisionKind.BLOCKED
+            assert reason("X-A", policy=policy, outbound_names={"x_b"}) is found
 
     def test_equal_policies_decide_alike(self) -> None:
         """Equality is by content: two providers with the same settings are one policy."""
@@ -204,7 +204,7 @@ class TestMemoryOfNames:
     def test_is_bounded_in_policies(self) -> None:
         """So is the number of outbound calls, should they ever differ from request to request."""
         for i in range(300):
-            assert reason(f"X-{i}", outbound={f"X-{i}"}) is Reason.OVERRIDE
+            assert reason(f"X-{i}", outbound_names={f"X-{i}"}) is Reason.OVERRIDE
         assert matcher.cache_info().currsize == matcher.cache_info().maxsize == 256
 
     def test_holds_no_value(self) -> None:

@@ -18,8 +18,8 @@ LIVE_ONLY = ("enabled", "field", "shadow", "set", "on_missing")
 def test_what_a_shadow_policy_cannot_have(setting: str) -> None:
     """It decides on the headers of the live policy and never acts, and so has nothing to switch, read or send."""
     assert (
-        f"  - shadow.{setting}: a shadow policy has no such setting: it decides on the headers of the live one and never "
-        "acts; known are allow, block, unblock, on_blocked, on_malformed, limits"
+        f"  - shadow.{setting}: a shadow policy has no such setting: it decides on the headers of the live one and "
+        "never acts; known are allow, block, unblock, on_blocked, on_malformed, limits"
     ) in complaint({"shadow": {setting: None}})
 
 
@@ -49,7 +49,7 @@ def test_findings_say_where_they_are(setting: object, told: str) -> None:
     assert told in complaint({"allow": ["x-b"], "shadow": setting})
 
 
-def test_the_candidate_is_the_policy_that_enforcing_would_give() -> None:
+def test_the_shadow_policy_is_the_policy_that_enforcing_would_give() -> None:
     """The shadow's rules with the rest of the live policy: its digest is the one to expect on the day after."""
     live = Policy(
         field="own",
@@ -66,16 +66,16 @@ def test_the_candidate_is_the_policy_that_enforcing_would_give() -> None:
         set={"x-tenant": "${user.tenant}"},
         on_missing="omit",
     )
-    assert live.candidate == enforced
-    assert live.candidate is not None
-    assert live.candidate.digest == enforced.digest
-    assert reason("X-Tenant", policy=live.candidate) is Reason.OVERRIDE
+    assert live.shadow_policy == enforced
+    assert live.shadow_policy is not None
+    assert live.shadow_policy.digest == enforced.digest
+    assert reason("X-Tenant", policy=live.shadow_policy) is Reason.OVERRIDE
 
 
-def test_without_a_shadow_policy_there_is_no_candidate() -> None:
+def test_without_a_shadow_there_is_no_shadow_policy() -> None:
     """And an empty one is all defaults."""
-    assert Policy().candidate is None
-    assert Policy(allow=(), shadow=ShadowPolicy()).candidate == Policy()
+    assert Policy().shadow_policy is None
+    assert Policy(allow=(), shadow=ShadowPolicy()).shadow_policy == Policy()
 
 
 def test_the_roll_out_guide_enforces_what_it_compares() -> None:
@@ -83,6 +83,6 @@ def test_the_roll_out_guide_enforces_what_it_compares() -> None:
     text = (Path(__file__).parents[2] / "docs" / "roll-out.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     first, from_nothing, enforced = [parse_policy(yaml.safe_load(b)["extra_headers"], SUBJECT) for b in blocks]
-    assert first.candidate is not None
-    assert first.candidate.digest == enforced.digest
-    assert (from_nothing.allow, from_nothing.candidate) == ((), Policy(allow=("x-maas-*",)))
+    assert first.shadow_policy is not None
+    assert first.shadow_policy.digest == enforced.digest
+    assert (from_nothing.allow, from_nothing.shadow_policy) == ((), Policy(allow=("x-maas-*",)))

@@ -14,6 +14,7 @@ from extra_headers.forwarding import (
     Policy,
     PolicyError,
     Reason,
+    RejectedError,
     evaluate,
 )
 
@@ -46,7 +47,7 @@ assert_type(evaluate({"X-A": "1"}, everything), Evaluation)
 evaluate(None, everything)
 evaluate(["X-A"], everything, frozenset({"Authorization"}))
 evaluate({}, everything, {"Authorization": "Bearer x"})
-evaluate({}, everything, outbound=(name for name in ["Authorization"]))
+evaluate({}, everything, outbound_names=(name for name in ["Authorization"]))
 evaluate({}, None)  # type: ignore[arg-type]
 evaluate({}, everything, 1)  # type: ignore[arg-type]
 
@@ -67,11 +68,11 @@ def explain(evaluation: Evaluation) -> Mapping[str, str]:
 
 
 def reject(evaluation: Evaluation) -> None:
-    """Raise for a caller who need not know this package: both errors are built-in ones."""
+    """Raise for a service: both errors have one base."""
     evaluation.raise_for_rejection("vllm")
     evaluation.raise_for_rejection()
 
 
-blocked_error: type[PermissionError] = BlockedHeadersError
-malformed_error: type[ValueError] = MalformedHeadersError
+blocked_error: type[RejectedError] = BlockedHeadersError
+malformed_error: type[RejectedError] = MalformedHeadersError
 policy_error: type[ValueError] = PolicyError

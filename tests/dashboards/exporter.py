@@ -46,7 +46,7 @@ class Provider:
             trace_flags=TraceFlags(TraceFlags.SAMPLED),
         )
         self.metrics.record(evaluation, seconds, span)
-        if (candidate := self.policy.candidate) is not None:
+        if (candidate := self.policy.shadow_policy) is not None:
             self.metrics.record_shadow(evaluation, evaluate(headers, candidate, outbound))
         if (identity_headers := self.policy.identity_headers(User("made-up"))) is not None:
             self.metrics.record_identity_headers(identity_headers)

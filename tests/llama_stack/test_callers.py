@@ -33,19 +33,18 @@ class TestForgedUser:
         host = Host("llama_stack")
         with request_headers.request_provider_data_context(_provider_data(forged)):
             assert request_headers.get_authenticated_user() == forged  # the hole is there
-            caller = host.caller()
+            user = host.user()
 
-        assert caller is None or (caller.user, caller.tenant) == (None, None)
+        assert (user.id, user.tenant) == (None, None)
 
     def test_does_not_hide_the_authenticated_one(self, forged: object) -> None:
         """Where the host authenticated somebody, that is who it was."""
         user = load("{host}.core.datatypes").User("alice", None)
         host = Host("llama_stack")
         with load("{host}.core.request_headers").request_provider_data_context(_provider_data(forged), user):
-            caller = host.caller()
+            user = host.user()
 
-        assert caller is not None
-        assert (caller.user, caller.tenant) == ("alice", None)
+        assert (user.id, user.tenant) == ("alice", None)
 
 
 def test_a_forged_user_is_in_no_telemetry(traced: Traced) -> None:

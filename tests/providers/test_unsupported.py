@@ -6,7 +6,8 @@ import aiohttp
 import httpx
 import pytest
 
-from extra_headers.forwarding.ogx.forwarder import Forwarder
+from extra_headers.forwarding.ogx.binding import ProviderBinding
+from extra_headers.forwarding.ogx.host import Host
 from extra_headers.forwarding.ogx.mixins import UnsupportedProviderError, forwarding_class
 
 
@@ -22,18 +23,8 @@ class _Host:
         return {}
 
 
-class _Unset:
-    """In place of a slot that is never asked."""
-
-    provider_id: str | None = None
-    forwarder: Forwarder | None = None
-
-    def bind(self, provider_id: str) -> None:
-        """Take no id."""
-
-
 def _forwarding_class(adapter: type[Any]) -> type[Any]:
-    return forwarding_class(adapter, _Unset(), _Host, "remote::new")
+    return forwarding_class(adapter, ProviderBinding(Host("ogx"), "remote::new", True, {}), _Host, "remote::new")
 
 
 def test_an_adapter_with_a_client_of_its_own_kind_refuses() -> None:

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Tracer
 
 from extra_headers.telemetry.processor import DecisionSpanProcessor
-from extra_headers.telemetry.spans import forget_decision
+from extra_headers.telemetry.spans import clear_decision
 
 
 class _CountingIds(IdGenerator):
@@ -67,5 +67,5 @@ def tracing() -> Iterator[Tracing]:
     provider.add_span_processor(DecisionSpanProcessor())
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield Tracing(provider, exporter)
-    forget_decision()
+    clear_decision()
     provider.shutdown()

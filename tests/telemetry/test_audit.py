@@ -8,8 +8,9 @@ import pytest
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from extra_headers.forwarding import Policy, evaluate
+from extra_headers.forwarding.policy.identity import User
 from extra_headers.telemetry.audit import AuditLog, RateLimit
-from extra_headers.telemetry.spans import Caller, decision_attributes
+from extra_headers.telemetry.spans import decision_attributes
 
 _POLICY = Policy(on_malformed="drop")
 _CONTEXT = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
@@ -23,9 +24,9 @@ class _Clock:
         return self.now
 
 
-def _record(log: AuditLog, headers: object, caller: Caller | None = None, policy: Policy = _POLICY) -> None:
+def _record(log: AuditLog, headers: object, user: User | None = None, policy: Policy = _POLICY) -> None:
     evaluation = evaluate(headers, policy)
-    log.record(evaluation, decision_attributes(evaluation, "vllm", policy.digest, caller), _CONTEXT)
+    log.record(evaluation, decision_attributes(evaluation, "vllm", policy.digest, user), _CONTEXT)
 
 
 def _messages(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ class TestRecords:
     def test_who_what_and_why(self, caplog: pytest.LogCaptureFixture) -> None:
         """Provider, outcome, reasons with counts, names, caller and trace are in one record."""
         headers = {"X-A": "s", "Authorization": "s", "Cookie": "s", "Host": "s", "X-B": "\n"}
-        _record(AuditLog(), headers, Caller("alice", "blue"))
+        _record(AuditLog(), headers, User("alice", "blue"))
 
         assert _messages(caplog) == [
             {
@@ -68,7 +69,7 @@ class TestRecords:
     def test_hostile_text_stays_inside_its_line(self, caplog: pytest.LogCaptureFixture) -> None:
         """Line breaks, control codes and console markup, in a name or in the caller's id, are escaped or absent."""
         hostile = 'x"\n2026 INFO forged\r\x1b[31m[bold red]\u2028\u202e\x00'
-        _record(AuditLog(), {hostile: "1", "Cookie": hostile}, Caller(hostile, hostile))
+        _record(AuditLog(), {hostile: "1", "Cookie": hostile}, User(hostile, hostile))
 
         text = caplog.records[0].getMessage()
         assert text.isascii()
@@ -81,7 +82,7 @@ class TestRecords:
     def test_its_size_is_bounded(self, caplog: pytest.LogCaptureFixture) -> None:
         """However many and however long the names are, a record stays small."""
         policy = Policy.model_validate({"allow": [], "limits": {"max_headers": 1024, "max_name_bytes": 1024}})
-        _record(AuditLog(), {f"X-{i}-{'n' * 900}": "v" for i in range(1000)}, Caller("u" * 10_000), policy)
+        _record(AuditLog(), {f"X-{i}-{'n' * 900}": "v" for i in range(1000)}, User("u" * 10_000), policy)
 
         assert len(caplog.records[0].getMessage()) < 4096
 

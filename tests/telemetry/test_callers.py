@@ -24,7 +24,7 @@ def test_the_authenticated_caller(tmp_path: Path, captured: bool) -> None:  # no
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
-            "EXTRA_HEADERS_CAPTURE_CALLER": str(captured),
+            "EXTRA_HEADERS_CAPTURE_USER": str(captured),
             "OGX_LOG_WIDTH": "1000",
         }
         with running(tmp_path, environment, change=_authenticate_by_header) as stack:

@@ -10,7 +10,7 @@ from extra_headers.forwarding.policy.identity import IdentityHeaderResult, User
 from extra_headers.telemetry import contract, settings
 from extra_headers.telemetry.metrics import Metrics
 from extra_headers.telemetry.reference import registry, render
-from extra_headers.telemetry.spans import Caller, decision_attributes, shadow_attributes
+from extra_headers.telemetry.spans import decision_attributes, shadow_attributes
 
 _GROUPS = {group["id"]: group for group in registry()}
 
@@ -58,7 +58,7 @@ def test_span_attributes() -> None:
         set={"x-user": "${user.id}", "x-team": "${user.tenant}"}, on_missing="omit"
     ).identity_headers(User("u"))
     emitted = {
-        **decision_attributes(live, "p", "d", Caller("u", "t"), identity_headers),
+        **decision_attributes(live, "p", "d", User("u", "t"), identity_headers),
         **shadow_attributes(live, shadow, "d"),
     }
     registered = _attributes("span.extra_headers")

@@ -16,7 +16,7 @@ def test_all_of_them() -> None:
         "EXTRA_HEADERS_METRICS_PORT": "9465",
         "EXTRA_HEADERS_METRICS_HOST": "0.0.0.0",  # noqa: S104 - read, not bound
         "EXTRA_HEADERS_OTEL_METRICS": "True",
-        "EXTRA_HEADERS_CAPTURE_CALLER": "off",
+        "EXTRA_HEADERS_CAPTURE_USER": "off",
         "PROMETHEUS_MULTIPROC_DIR": "somewhere",
     }
     expected = TelemetrySettings(9465, "0.0.0.0", True, False, "somewhere")  # noqa: S104
@@ -33,8 +33,8 @@ def test_a_bad_port_is_reported_and_ignored(port: str, caplog: pytest.LogCapture
 
 def test_a_bad_flag_is_reported_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
     """A flag that is neither true nor false keeps its default."""
-    settings = TelemetrySettings.from_environment({"EXTRA_HEADERS_CAPTURE_CALLER": "maybe"})
+    settings = TelemetrySettings.from_environment({"EXTRA_HEADERS_CAPTURE_USER": "maybe"})
 
-    assert settings.capture_caller
+    assert settings.capture_user
     (record,) = caplog.records
-    assert "EXTRA_HEADERS_CAPTURE_CALLER must be true or false; using true" in record.getMessage()
+    assert "EXTRA_HEADERS_CAPTURE_USER must be true or false; using true" in record.getMessage()

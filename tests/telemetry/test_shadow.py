@@ -32,8 +32,8 @@ HEADERS = {"X-A": "1", "X-B": "1", "X-C": "1", "Cookie": "s", "x_b-long": "1"}
 
 
 def _both(headers: object, policy: Policy = POLICY) -> tuple[Evaluation, Evaluation]:
-    assert policy.candidate is not None
-    return evaluate(headers, policy), evaluate(headers, policy.candidate)
+    assert policy.shadow_policy is not None
+    return evaluate(headers, policy), evaluate(headers, policy.shadow_policy)
 
 
 class TestCounters:
@@ -78,8 +78,8 @@ class TestCounters:
         }
         outcomes = itertools.product(Outcome, Outcome)
         assert totals(registry, contract.SHADOW_REQUESTS_TOTAL) == {("with", a, b): 0.0 for a, b in outcomes}
-        assert POLICY.candidate is not None
-        assert totals(registry, contract.SHADOW_POLICY_INFO) == {("with", POLICY.candidate.digest): 1.0}
+        assert POLICY.shadow_policy is not None
+        assert totals(registry, contract.SHADOW_POLICY_INFO) == {("with", POLICY.shadow_policy.digest): 1.0}
 
 
 class TestAttributes:
@@ -131,7 +131,7 @@ class TestFailure:
         provider = f"shadow-{next(_NUMBERS)}"
         enforcer = Enforcer(provider, "remote::p", POLICY)
         if broken == "evaluation":
-            monkeypatch.setattr(enforcer, "_candidate", object())
+            monkeypatch.setattr(enforcer, "_shadow_policy", object())
         elif broken == "metrics":
             monkeypatch.setattr("extra_headers.telemetry.metrics.ProviderMetrics.record_shadow", fail)
         else:
@@ -139,7 +139,7 @@ class TestFailure:
 
         decisions = [enforcer.decide(HEADERS, (), "http://127.0.0.1/") for _ in range(3)]
 
-        assert [j.added and j.added.callers for j in decisions] == [{"X-A": "1", "X-B": "1"}] * 3
+        assert [d.headers and d.headers.from_caller for d in decisions] == [{"X-A": "1", "X-B": "1"}] * 3
         labels = {"provider": provider, "outcome": "filtered"}
         assert REGISTRY.get_sample_value("extra_headers_requests_total", labels) == 3
         assert caplog.text.count(f"telemetry of provider '{provider}' failed; requests go on") == 1

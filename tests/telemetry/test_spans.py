@@ -11,9 +11,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding import Policy, evaluate
+from extra_headers.forwarding.policy.identity import User
 from extra_headers.forwarding.testing.recording_provider import Upstream
 from extra_headers.telemetry import contract
-from extra_headers.telemetry.spans import Caller, decision_attributes, enter_request, forget_decision, record_decision
+from extra_headers.telemetry.spans import clear_decision, decision_attributes, record_decision, request_started
 from tests.telemetry.conftest import Tracing
 
 _HEADERS = {"X-Tenant": "secret-1", "Authorization": "secret-2", "Host": "secret-3", "X-Bad": "secret-4\n"}
@@ -72,7 +73,7 @@ class TestWhereTheDecisionGoes:
     def test_the_server_span_rather_than_a_part_of_it(self, tracing: Tracing) -> None:
         """Frameworks open spans within the server span; the decision is on the one that people search for."""
         with tracing.tracer.start_as_current_span("server", kind=SpanKind.SERVER):
-            enter_request()
+            request_started()
             with tracing.tracer.start_as_current_span("endpoint"):
                 _decide(tracing)
 
@@ -84,7 +85,7 @@ class TestWhereTheDecisionGoes:
         """A span noted for an earlier request is not written to, even while it still records."""
         earlier = tracing.tracer.start_span("earlier")
         with trace.use_span(earlier):
-            enter_request()
+            request_started()
         with tracing.tracer.start_as_current_span("later"):
             _decide(tracing)
         earlier.end()
@@ -119,7 +120,7 @@ class TestWhereTheDecisionGoes:
     def test_a_forgotten_decision_is_nowhere(self, tracing: Tracing) -> None:
         """A later call without a caller's headers carries nothing of an earlier decision."""
         _decide(tracing)
-        forget_decision()
+        clear_decision()
         tracing.tracer.start_span("POST", kind=SpanKind.CLIENT, attributes=_client_attributes()).end()
 
         assert tracing.snapshot()[1]["attributes"] == _client_attributes()
@@ -130,7 +131,7 @@ class TestWhereTheDecisionGoes:
         tracer = trace.NoOpTracer()
 
         context = record_decision(decision_attributes(evaluation, "p", "d"), evaluation.forwarded, _URL, tracer)
-        forget_decision()
+        clear_decision()
 
         assert not context.is_valid
 
@@ -140,7 +141,7 @@ class TestAttributes:
 
     def test_the_caller(self) -> None:
         """Whom the host authenticated is on the span, cut to a bounded length."""
-        attributes = decision_attributes(evaluate({"X-A": "1"}, _POLICY), "p", "d", Caller("alice", "t" * 1000))
+        attributes = decision_attributes(evaluate({"X-A": "1"}, _POLICY), "p", "d", User("alice", "t" * 1000))
 
         assert attributes["user.id"] == "alice"
         assert attributes["extra_headers.tenant"] == "t" * 256
@@ -207,7 +208,7 @@ class TestRedaction:
         """The provider-data header, with all its values, does not stay on the server span."""
         key = contract.HTTP_REQUEST_HEADER_PREFIX + header
         with tracing.tracer.start_as_current_span("server", attributes={key: ["secret"]}):
-            enter_request()
+            request_started()
 
         assert tracing.snapshot()[0]["attributes"] == {key: ["[REDACTED]"]}
 

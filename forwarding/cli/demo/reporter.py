@@ -19,7 +19,7 @@ from ...policy.decision import EXPLANATIONS, DecisionKind, Reason
 from ...policy.field_names import normalize_name
 from ...testing.otlp_receiver import ExportedSpan
 from .runner import Arrival, Exchange, Played
-from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_KEY, kind_of, provider_data
+from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_KEY, provider_data, wrapper_for
 
 _WIDTH = 100
 _SECONDS_BETWEEN_LINES = 2.0
@@ -239,7 +239,7 @@ def _decided(decided: Mapping[str, Reason], played: Played) -> RenderableType:
         return Text("nothing", "dim")
     rows = Table.grid(padding=(0, 2))
     for name, reason in decided.items():
-        kind = kind_of(reason)
+        kind = wrapper_for(reason)
         rows.add_row(Text(f"{_MARKS[kind]} {kind}", _STYLES[kind]), Text(name, "bold"), _why(name, reason, played))
     return rows
 

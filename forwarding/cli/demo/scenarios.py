@@ -19,7 +19,7 @@ TOLD_SETTING = {"set": {"x-user": "${user.id}"}, "shadow": {"allow": ["x-maas-*"
 FIELD = "vllm_extra_headers"
 PROVIDER_DATA_HEADER = "X-OGX-Provider-Data"
 
-_KINDS = {reason: kind for kind, reasons in REASONS.items() for reason in reasons}
+_WRAPPERS = {reason: kind for kind, reasons in REASONS.items() for reason in reasons}
 _CALLS_OF_EACH_TENANT = 10
 
 
@@ -49,7 +49,7 @@ class Scene:
         """What happens to each request."""
         if self.status != 200:
             return Outcome.REJECTED
-        kinds = {kind_of(reason) for reason in self.decided.values()}
+        kinds = {wrapper_for(reason) for reason in self.decided.values()}
         return Outcome.CLEAN if kinds <= {DecisionKind.FORWARDED} else Outcome.FILTERED
 
     def forwarded(self, headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -57,14 +57,14 @@ class Scene:
         if self.outcome is Outcome.REJECTED:
             return {}
         sent = (headers or {}).items()
-        passed = {n.lower(): v for n, v in sent if kind_of(self.decided[n]) is DecisionKind.FORWARDED}
+        passed = {n.lower(): v for n, v in sent if wrapper_for(self.decided[n]) is DecisionKind.FORWARDED}
         return {**passed, **self.identity_headers}
 
     def expected_decisions(self) -> Counter[tuple[DecisionKind, Reason]]:
         """Return by how much the counter of each decision must grow."""
         # A header that the policy lets pass is not forwarded when its request is rejected, and not counted as such.
         counted = [
-            (kind_of(self.decided[name]), self.decided[name]) for headers in self.callers for name in headers or ()
+            (wrapper_for(self.decided[name]), self.decided[name]) for headers in self.callers for name in headers or ()
         ]
         rejected = self.outcome is Outcome.REJECTED
         return Counter(key for key in counted if not (rejected and key[0] is DecisionKind.FORWARDED))
@@ -76,7 +76,10 @@ class Scene:
     def expected_shadow(self) -> Counter[tuple[DecisionKind, Reason]]:
         """Return by how much the counter of each decision of the shadow policy must grow."""
         return Counter(
-            (kind_of(self.shadow[n]), self.shadow[n]) for headers in self.callers for n in headers or () if self.shadow
+            (wrapper_for(self.shadow[n]), self.shadow[n])
+            for headers in self.callers
+            for n in headers or ()
+            if self.shadow
         )
 
     def expected_set(self) -> int:
@@ -84,9 +87,9 @@ class Scene:
         return len(self.identity_headers) * len(self.callers)
 
 
-def kind_of(reason: Reason) -> DecisionKind:
+def wrapper_for(reason: Reason) -> DecisionKind:
     """Return the decision that a reason belongs to."""
-    return _KINDS[reason]
+    return _WRAPPERS[reason]
 
 
 def provider_data(headers: Mapping[str, str]) -> str:

@@ -1,0 +1,36 @@
+"""What one provider instance knows of its extra headers: its policy, from the moment the host tells it its id."""
+
+from collections.abc import Mapping
+
+from ..policy.entries import set_conflicts
+from ..policy.model import PolicyError, parse_policy
+from .forwarder import Forwarder
+from .host import Host
+
+
+class ProviderBinding:
+    """What a provider's class knows of its extra headers: nothing, until the host tells the provider its id."""
+
+    def __init__(self, host: Host, provider_type: str, setting: object, other_headers: Mapping[str, str]) -> None:
+        self._host = host
+        self._provider_type = provider_type
+        self._setting = setting
+        self._other_headers = other_headers
+        self.provider_id: str | None = None
+        self.forwarder: Forwarder | None = None
+
+    def bind(self, provider_id: str) -> None:
+        """Take the provider's id, check its policy and start to forward.
+
+        Raises:
+            PolicyError: the policy is unusable; the server does not start.
+
+        """
+        subject = f"provider {provider_id!r} ({self._provider_type})"
+        policy = parse_policy(self._setting, subject)
+        if findings := set_conflicts(self._other_headers, policy.set):
+            raise PolicyError(f"extra_headers of {subject} is unusable:\n  - " + "\n  - ".join(findings))
+        self.provider_id = provider_id
+        if policy.enabled:
+            self._host.install_provider_data_hook()
+            self.forwarder = Forwarder(self._host, provider_id, self._provider_type, policy)
