@@ -1,13 +1,12 @@
 """A provider whose calls the add-on cannot reach refuses the flag when the server starts, instead of ignoring it."""
 
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
 import pytest
 
 from extra_headers.forwarding.ogx.binding import ProviderBinding
-from extra_headers.forwarding.ogx.host import Host
 from extra_headers.forwarding.ogx.mixins import UnsupportedProviderError, forwarding_class
 
 
@@ -24,7 +23,7 @@ class _Host:
 
 
 def _forwarding_class(adapter: type[Any]) -> type[Any]:
-    return forwarding_class(adapter, ProviderBinding(Host("ogx"), "remote::new", True, {}), _Host, "remote::new")
+    return forwarding_class(adapter, ProviderBinding(cast(Any, None), "remote::new", True, {}), _Host, "remote::new")
 
 
 def test_an_adapter_with_a_client_of_its_own_kind_refuses() -> None:
