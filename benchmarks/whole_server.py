@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.sidebyside import Row, Timing, at_most
 from extra_headers.forwarding.testing.processes import OgxServer, free_port, inference_provider, run_config
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 
 _ROUNDS = 60
 _REQUESTS = 25
@@ -72,7 +72,7 @@ def rows() -> Iterator[Row]:
     """Measure."""
     with ExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
-        upstream = cleanup.enter_context(Upstream())
+        upstream = cleanup.enter_context(RecordingProvider())
         servers = {name: _started(cleanup, directory, upstream, name) for name in _SETTINGS}
         names = list(servers)
         for number in range(_ROUNDS + 2):
@@ -100,7 +100,7 @@ def _against(
     yield Row(f"whole server, {_CALLERS} callers, {what}", "requests/s", Timing.of(on.rates), Timing.of(off.rates))
 
 
-def _started(cleanup: ExitStack, directory: Path, upstream: Upstream, name: str) -> _Measured:
+def _started(cleanup: ExitStack, directory: Path, upstream: RecordingProvider, name: str) -> _Measured:
     folder = directory / name
     folder.mkdir()
     provider = inference_provider("vllm", upstream.base_url, api_token="the-key", **_SETTINGS[name])  # noqa: S106 - made up

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from extra_headers.forwarding import ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.forwarding.testing.recording_provider import MODEL, Upstream
+from extra_headers.forwarding.testing.recording_provider import MODEL, RecordingProvider
 
 EXTRA_HEADERS = ExtraHeaders("vllm", policy=Policy(on_blocked="reject"))
 
@@ -61,7 +61,7 @@ async def call(base_url: str) -> None:
 def main() -> None:
     """Run the example."""
     with ExitStack() as cleanup:
-        upstream = None if sys.argv[1:] else cleanup.enter_context(Upstream())
+        upstream = None if sys.argv[1:] else cleanup.enter_context(RecordingProvider())
         asyncio.run(call(upstream.base_url if upstream else sys.argv[1]))
         for request in upstream.received if upstream else ():
             for name in ("x-maas-subscription", "authorization"):

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 import httpx
 
 from extra_headers.forwarding import ExtraHeaders, MalformedHeadersError
-from extra_headers.forwarding.testing.recording_provider import MODEL, Upstream
+from extra_headers.forwarding.testing.recording_provider import MODEL, RecordingProvider
 
 EXTRA_HEADERS = ExtraHeaders("vllm", policy={"on_malformed": "reject"})  # a mapping, as in a run config
 BODY = {"model": MODEL, "query": "hi", "documents": ["a", "b"]}
@@ -35,7 +35,7 @@ async def rerank_streamed(client: httpx.AsyncClient, headers: dict[str, str]) ->
 def main() -> None:
     """Run the example."""
     with ExitStack() as cleanup:
-        upstream = None if sys.argv[1:] else cleanup.enter_context(Upstream())
+        upstream = None if sys.argv[1:] else cleanup.enter_context(RecordingProvider())
         base_url = upstream.base_url if upstream else sys.argv[1]
         own = {"Authorization": f"Bearer {os.environ.get('PROVIDER_API_KEY', 'the-service-key')}"}
         client = cleanup.enter_context(httpx.Client(base_url=base_url, headers=own))

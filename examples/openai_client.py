@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from openai import AsyncOpenAI, OpenAI
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy
-from extra_headers.forwarding.testing.recording_provider import MODEL, Upstream
+from extra_headers.forwarding.testing.recording_provider import MODEL, RecordingProvider
 
 EXTRA_HEADERS = ExtraHeaders("vllm", policy=Policy(allow=("x-maas-*",)))
 STRICT = ExtraHeaders("vllm-strict", policy=Policy(on_blocked="reject"))
@@ -40,7 +40,7 @@ async def ask_for_two_callers_at_once(client: AsyncOpenAI) -> None:
 def main() -> None:
     """Run the example."""
     with ExitStack() as cleanup:
-        upstream = None if sys.argv[1:] else cleanup.enter_context(Upstream())
+        upstream = None if sys.argv[1:] else cleanup.enter_context(RecordingProvider())
         base_url = upstream.base_url if upstream else sys.argv[1]
         key = os.environ.get("OPENAI_API_KEY", "the-service-key")
         client = cleanup.enter_context(OpenAI(base_url=base_url, api_key=key))

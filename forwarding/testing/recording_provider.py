@@ -140,7 +140,7 @@ def _anthropic_events() -> list[dict[str, object]]:
     ]
 
 
-class Upstream:
+class RecordingProvider:
     """The recording provider, on a port of its own in a thread of its own, while the `with` block runs.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.kinds import KINDS, Kind
 from tests.telemetry.conftest import tracing
 
@@ -18,9 +18,9 @@ type Make = Callable[[Policy], ExtraHeaders]
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
+def upstream() -> Iterator[RecordingProvider]:
     """Return a running provider."""
-    with Upstream() as running:
+    with RecordingProvider() as running:
         yield running
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from tests.clients.kinds import KINDS, Kind
 from tests.core.oracle import compared, expected_reasons
 from tests.core.test_names import TCHAR
@@ -33,14 +33,14 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
+def upstream() -> Iterator[RecordingProvider]:
     """Return one provider for all examples, which changes nothing of what it receives."""
-    with Upstream() as running:
+    with RecordingProvider() as running:
         yield running
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_what_is_forwarded_arrives_byte_for_byte(kind: Kind, upstream: Upstream) -> None:
+def test_what_is_forwarded_arrives_byte_for_byte(kind: Kind, upstream: RecordingProvider) -> None:
     """The bytes of the request are those of the same call without a caller, plus one line for each forwarded header.
 
     Values are as they were, inner white space included; names too, but for their case, which openai's client lowers.

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from extra_headers import forwarding
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
 _BLOCKS = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)
@@ -23,7 +23,7 @@ async def _run(block: str, namespace: dict[str, Any]) -> None:
         await result
 
 
-async def test_the_code_runs(upstream: Upstream, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_code_runs(upstream: RecordingProvider, capsys: pytest.CaptureFixture[str]) -> None:
     """Each block does what the text around it says, judged by what the provider receives."""
     namespace: dict[str, Any] = {}
     for block in _BLOCKS:

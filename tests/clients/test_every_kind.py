@@ -8,7 +8,7 @@ import pytest
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, MalformedHeadersError, Policy, PolicyError
 from extra_headers.forwarding.clients.middleware import CallerHeaders
 from extra_headers.forwarding.policy.provider_data import decode_object
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.conftest import Make
 from tests.clients.kinds import KEY, Kind, counted
 
@@ -27,7 +27,9 @@ _HOSTILE = {
 class TestWhatIsSent:
     """The bytes that the provider receives."""
 
-    async def test_forwarded_is_there_and_blocked_is_not(self, kind: Kind, make: Make, upstream: Upstream) -> None:
+    async def test_forwarded_is_there_and_blocked_is_not(
+        self, kind: Kind, make: Make, upstream: RecordingProvider
+    ) -> None:
         """What the policy passes arrives once, the rest nowhere, and the client's own credentials as they were."""
         client = kind.make(upstream.base_url)
         await kind.call(make(_DROP).with_headers(client, _HOSTILE))
@@ -38,7 +40,9 @@ class TestWhatIsSent:
         assert received.values("authorization") == [f"Bearer {KEY}"]
         assert b"evil" not in received.head
 
-    async def test_what_the_client_sends_is_not_overridden(self, kind: Kind, make: Make, upstream: Upstream) -> None:
+    async def test_what_the_client_sends_is_not_overridden(
+        self, kind: Kind, make: Make, upstream: RecordingProvider
+    ) -> None:
         """Neither a default header of the client nor one of this very call, in whatever spelling."""
         client = kind.make(upstream.base_url, default_headers={"X-Team": "ours"})
         guard = make(Policy())
@@ -56,7 +60,7 @@ class TestWhatIsSent:
         assert counted(guard) == {"allowed": 3, "override": 3, "filtered": 3}
 
     async def test_the_client_is_left_as_it_is(
-        self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
     ) -> None:
         """The client's own calls, before and after, carry nothing of a caller, and all share one connection."""
         client = kind.make(upstream.base_url)
@@ -71,7 +75,7 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize("headers", [None, {}])
     async def test_no_headers_change_nothing(
-        self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream, headers: dict[str, str] | None
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, headers: dict[str, str] | None
     ) -> None:
         """A caller without extra headers gets the client itself, and is not counted."""
         client = kind.make(upstream.base_url)
@@ -80,7 +84,9 @@ class TestWhatIsSent:
         assert counted(extra_headers) == {}
 
     @pytest.mark.parametrize("policy", [False, None, {"enabled": False}, Policy(enabled=False)])
-    async def test_a_policy_that_is_off_forwards_nothing(self, kind: Kind, upstream: Upstream, policy: Any) -> None:
+    async def test_a_policy_that_is_off_forwards_nothing(
+        self, kind: Kind, upstream: RecordingProvider, policy: Any
+    ) -> None:
         """As in a run config, null and false are no policy that lets everything pass."""
         client = kind.make(upstream.base_url)
         guard = ExtraHeaders("off", policy=policy)
@@ -91,7 +97,7 @@ class TestWhatIsSent:
         assert counted(guard) == {}
 
     async def test_headers_are_those_of_the_moment(
-        self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
     ) -> None:
         """A service that fills one dict for several callers in turn does not mix them up."""
         client = kind.make(upstream.base_url)
@@ -108,7 +114,7 @@ class TestWhatIsSent:
 class TestRejection:
     """A request that the policy rejects: an error, one count, and silence on the wire."""
 
-    async def test_a_blocked_header(self, kind: Kind, make: Make, upstream: Upstream) -> None:
+    async def test_a_blocked_header(self, kind: Kind, make: Make, upstream: RecordingProvider) -> None:
         """It is a `BlockedHeadersError` when the headers are taken, with provider, name and reason."""
         guard = make(Policy(on_blocked="reject"))
         client = kind.make(upstream.base_url)
@@ -122,7 +128,7 @@ class TestRejection:
 
     @pytest.mark.parametrize("headers", [{"X-A": "secret\n"}, {"secret name": "a"}, {"X-A": 1}, ["secret"], "secret"])
     async def test_a_malformed_header(
-        self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream, headers: Any
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, headers: Any
     ) -> None:
         """It is a `MalformedHeadersError`, whatever is wrong, and tells nothing that was sent."""
         client = kind.make(upstream.base_url)
@@ -134,7 +140,7 @@ class TestRejection:
         assert upstream.take() == []
         assert counted(extra_headers)["rejected"] == 1
 
-    async def test_equal_keys(self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_equal_keys(self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
         """JSON with the same name twice is a duplicate; neither of the two values is the right one."""
         client = kind.make(upstream.base_url)
         with pytest.raises(MalformedHeadersError, match="duplicate"):
@@ -143,7 +149,7 @@ class TestRejection:
 
         assert counted(extra_headers) == {"duplicate": 2, "rejected": 1}
 
-    async def test_a_call_of_its_own_headers(self, kind: Kind, make: Make, upstream: Upstream) -> None:
+    async def test_a_call_of_its_own_headers(self, kind: Kind, make: Make, upstream: RecordingProvider) -> None:
         """Where only a header of this very call is overridden, the call raises before it sends anything."""
         guard = make(Policy(on_blocked="reject"))
         client = kind.make(upstream.base_url)
@@ -159,7 +165,9 @@ class TestRejection:
 class TestTelemetry:
     """Counters and audit records are those of a server's provider."""
 
-    async def test_every_call_counts_once(self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_every_call_counts_once(
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """One call, one request, one decision for each header; a copy that is not used counts nothing."""
         client = kind.make(upstream.base_url)
         extra_headers.with_headers(client, {"X-Unused": "1"})
@@ -170,7 +178,7 @@ class TestTelemetry:
         assert counted(extra_headers) == {"allowed": 6, "credential": 3, "filtered": 3}
 
     async def test_the_audit_log(
-        self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream, caplog: pytest.LogCaptureFixture
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A blocked header is one line of the audit log; no log line at all holds a value, not even when debugging."""
         caplog.set_level(logging.DEBUG)
@@ -183,7 +191,9 @@ class TestTelemetry:
         assert '"blocked_names": "Cookie"' in audit[0]
         assert "secret" not in caplog.text
 
-    async def test_no_value_is_shown(self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_no_value_is_shown(
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """A copy that lands in a log or a debugger's list of variables does not tell its headers."""
         client = kind.make(upstream.base_url)
         carrying = extra_headers.with_headers(client, {"X-A": "s3cr3t"})
@@ -196,7 +206,9 @@ class TestTelemetry:
 class TestWhatCannotBeMeant:
     """Mistakes of the service are errors at once."""
 
-    async def test_two_callers_of_one_call(self, kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_two_callers_of_one_call(
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """A copy for one caller cannot be made into one for another, not even for one without headers."""
         client = kind.make(upstream.base_url)
         carrying = extra_headers.with_headers(client, {"X-A": "1"})

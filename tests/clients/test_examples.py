@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 
 _FOLDER = Path(__file__).parents[2] / "examples"
 
@@ -57,7 +57,7 @@ def test_as_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_against_a_provider(name: str) -> None:
     """With a URL it calls that provider: with the callers' headers, its own key, and nothing that is blocked."""
-    with Upstream() as upstream:
+    with RecordingProvider() as upstream:
         _run(name, upstream.base_url)
         received = upstream.take()
 

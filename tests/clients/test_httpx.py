@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.conftest import Make
 from tests.clients.kinds import BODY, KEY, counted
 
@@ -23,7 +23,9 @@ def library(request: pytest.FixtureRequest) -> Any:
 class TestRequestsBuiltByHand:
     """`build_request` and `send`."""
 
-    def test_one_request_for_two_callers(self, library: Any, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    def test_one_request_for_two_callers(
+        self, library: Any, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """A request that is sent again, for another caller, has kept nothing of the first."""
         with library.Client() as client:
             request = client.build_request("POST", f"{upstream.base_url}/embeddings", json=BODY)
@@ -36,14 +38,18 @@ class TestRequestsBuiltByHand:
         assert len({r.body for r in received}) == 1
         assert counted(extra_headers) == {"allowed": 3, "clean": 2}
 
-    def test_the_request_can_be_read(self, library: Any, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    def test_the_request_can_be_read(
+        self, library: Any, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """The request that an answer refers to is complete: its body, and the caller's headers."""
         with library.Client() as client:
             sent = extra_headers.with_headers(client, {"X-Tenant": "a"}).post(upstream.base_url, json={}).request
 
         assert (sent.content, sent.headers["x-tenant"], sent.method) == (b"{}", "a", "POST")
 
-    async def test_an_async_stream(self, library: Any, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_an_async_stream(
+        self, library: Any, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """`stream` carries the headers; what is read within leaves nothing behind."""
         url = f"{upstream.base_url}/embeddings"
         async with (
@@ -59,7 +65,7 @@ class TestRequestsBuiltByHand:
 class TestAuthentication:
     """Credentials stay the service's."""
 
-    def test_of_the_call(self, library: Any, make: Make, upstream: Upstream) -> None:
+    def test_of_the_call(self, library: Any, make: Make, upstream: RecordingProvider) -> None:
         """`auth=` wins, whatever the caller sends and however it is spelled."""
         guard = make(Policy(on_malformed="drop"))
         hostile = {"authorization": "evil", "Proxy_Authorization": "evil", "Cookie": "evil=1", "X-A": "1"}
@@ -71,7 +77,7 @@ class TestAuthentication:
         assert received.values("cookie") == ["session=ours"]
         assert b"evil" not in received.head
 
-    def test_in_the_url(self, library: Any, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    def test_in_the_url(self, library: Any, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
         """A password in the base URL authenticates the call, and is in no counter or span."""
         base_url = upstream.base_url.replace("//", "//user:secret@")
         with library.Client(base_url=base_url) as client:
@@ -79,7 +85,9 @@ class TestAuthentication:
 
         assert upstream.take()[0].values("authorization") == ["Basic dXNlcjpzZWNyZXQ="]
 
-    def test_by_a_flow_of_several_requests(self, library: Any, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    def test_by_a_flow_of_several_requests(
+        self, library: Any, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """Authentication that asks the provider first is one call, counted once."""
 
         class TwoSteps(library.Auth):  # type: ignore[misc]
@@ -98,7 +106,7 @@ class TestAuthentication:
         assert counted(extra_headers) == {"allowed": 1, "clean": 1}
 
 
-def test_a_client_of_the_services_own(library: Any, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+def test_a_client_of_the_services_own(library: Any, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
     """A subclass keeps its own ways: what it adds to each request is the service's, not the caller's."""
 
     class Signing(library.Client):  # type: ignore[misc]

@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from tests.clients.kinds import Kind, counted
 
 _CALLERS = 200
@@ -34,7 +34,7 @@ def _check(received: list[ReceivedRequest], extra_headers: ExtraHeaders) -> None
     assert counted(extra_headers) == {"allowed": 2 * with_headers, "clean": with_headers}
 
 
-async def test_many_at_once(kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+async def test_many_at_once(kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
     """Of 200 callers, 20 at a time, in tasks or in threads as the client demands, each gets exactly its own."""
     client = kind.make(upstream.base_url)
     gate = threading.Barrier(_AT_ONCE)
@@ -61,7 +61,9 @@ async def test_many_at_once(kind: Kind, extra_headers: ExtraHeaders, upstream: U
     _check(upstream.take(), extra_headers)
 
 
-async def test_copies_used_in_another_order(kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+async def test_copies_used_in_another_order(
+    kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
+) -> None:
     """Copies made first and used later, last first, carry what they were made with."""
     client = kind.make(upstream.base_url)
     copies = [extra_headers.with_headers(client, {"X-Tenant": str(number)}) for number in range(3)]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.kinds import BODY
 from tests.clients.services import echo, provider_data, service
 
@@ -60,7 +60,9 @@ class TestHowLongHeadersLive:
         with pytest.raises(RuntimeError, match="is over"):
             await left_behind[0]
 
-    async def test_work_that_belongs_to_the_request(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_work_that_belongs_to_the_request(
+        self, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
         """Threads and background tasks of the framework, within the request, have its headers."""
 
         def work() -> None:

@@ -9,7 +9,12 @@ import pytest
 from openai import AsyncOpenAI, AzureOpenAI, InternalServerError, NotFoundError, OpenAI, omit
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, Policy
-from extra_headers.forwarding.testing.recording_provider import Answer, ReceivedRequest, Upstream, answer_as_provider
+from extra_headers.forwarding.testing.recording_provider import (
+    Answer,
+    ReceivedRequest,
+    RecordingProvider,
+    answer_as_provider,
+)
 from tests.clients.conftest import Make
 from tests.clients.kinds import BODY, KEY, counted
 
@@ -36,7 +41,10 @@ class TestRetries:
 
     def test_sync(self, extra_headers: ExtraHeaders) -> None:
         """Each attempt carries the same headers, and the call is counted once."""
-        with Upstream(answer=_failing(2)) as upstream, OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
+        with (
+            RecordingProvider(answer=_failing(2)) as upstream,
+            OpenAI(api_key=KEY, base_url=upstream.base_url) as client,
+        ):
             extra_headers.with_headers(client, {"X-Tenant": "a"}).embeddings.create(**BODY)
 
         assert [r.values("x-tenant") for r in upstream.take()] == [["a"]] * 3
@@ -44,14 +52,14 @@ class TestRetries:
 
     async def test_async(self, extra_headers: ExtraHeaders) -> None:
         """Each attempt carries the same headers, and the call is counted once."""
-        with Upstream(answer=_failing(2)) as upstream:
+        with RecordingProvider(answer=_failing(2)) as upstream:
             async with AsyncOpenAI(api_key=KEY, base_url=upstream.base_url) as client:
                 await extra_headers.with_headers(client, {"X-Tenant": "a"}).embeddings.create(**BODY)
 
         assert [r.values("x-tenant") for r in upstream.take()] == [["a"]] * 3
         assert counted(extra_headers) == {"allowed": 1, "clean": 1}
 
-    def test_a_rejection_is_none(self, make: Make, upstream: Upstream) -> None:
+    def test_a_rejection_is_none(self, make: Make, upstream: RecordingProvider) -> None:
         """An error of ours comes out as it is: not retried, not wrapped in one of the SDK's."""
         guard = make(Policy(on_blocked="reject"))
         with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
@@ -64,7 +72,7 @@ class TestRetries:
     def test_after_a_failed_call_nothing_is_left(self, extra_headers: ExtraHeaders) -> None:
         """Where the provider fails for good, the client's next call carries nothing of the caller."""
         with (
-            Upstream(answer=_failing(1)) as upstream,
+            RecordingProvider(answer=_failing(1)) as upstream,
             OpenAI(api_key=KEY, base_url=upstream.base_url, max_retries=0) as client,
         ):
             with pytest.raises(InternalServerError):
@@ -80,7 +88,7 @@ class TestTheSdksOwnWays:
     @pytest.mark.parametrize(
         "change", [{"timeout": 5}, {"default_headers": {"X-Team": "ours"}}, {"set_default_headers": {}}]
     )
-    def test_a_copy_of_the_copy(self, extra_headers: ExtraHeaders, upstream: Upstream, change: Any) -> None:
+    def test_a_copy_of_the_copy(self, extra_headers: ExtraHeaders, upstream: RecordingProvider, change: Any) -> None:
         """`with_options` keeps the caller's headers, and none of them replaces what it adds."""
         with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
             carrying = extra_headers.with_headers(client, {"X-Tenant": "a", "x-team": "evil"})
@@ -90,7 +98,7 @@ class TestTheSdksOwnWays:
         assert received.values("x-tenant") == ["a"]
         assert received.values("x-team") == (["ours"] if "default_headers" in change else ["evil"])
 
-    def test_a_header_that_the_call_takes_away(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    def test_a_header_that_the_call_takes_away(self, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
         """What the service omits on purpose does not come back by way of a caller, in whatever spelling."""
         with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
             for name in ("X-Team", "x_team"):
@@ -100,7 +108,7 @@ class TestTheSdksOwnWays:
         assert all(b"evil" not in r.head for r in upstream.take())
         assert counted(extra_headers) == {"override": 2, "filtered": 2}
 
-    def test_raw_and_streamed_answers(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    def test_raw_and_streamed_answers(self, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
         """All of the SDK's ways to read an answer carry the headers."""
         with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
             chat = extra_headers.with_headers(client, {"X-Tenant": "a"}).chat.completions
@@ -112,7 +120,7 @@ class TestTheSdksOwnWays:
         assert [r.values("x-tenant") for r in upstream.take()] == [["a"]] * 3
         assert counted(extra_headers) == {"allowed": 3, "clean": 3}
 
-    async def test_streaming_asynchronously(self, extra_headers: ExtraHeaders, upstream: Upstream) -> None:
+    async def test_streaming_asynchronously(self, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
         """A stream carries the headers, and reading it leaves nothing behind for another call of the same task."""
         async with AsyncOpenAI(api_key=KEY, base_url=upstream.base_url) as client:
             carrying = extra_headers.with_headers(client, {"X-Tenant": "a"})
@@ -129,14 +137,14 @@ class TestTheSdksOwnWays:
             return Answer(200, json.dumps({"data": [item], "has_more": "after" not in request.path}).encode())
 
         guard = make(Policy(on_blocked="reject"))
-        with Upstream(answer=answer) as upstream, OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
+        with RecordingProvider(answer=answer) as upstream, OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
             carrying = guard.with_headers(client, {"X-Tenant": "a"})
             assert len(list(carrying.files.list(extra_headers={"X-Own": "1"}))) == 2
 
         assert [(r.values("x-tenant"), r.values("x-own")) for r in upstream.take()] == [(["a"], ["1"])] * 2
         assert counted(guard) == {"allowed": 2, "clean": 2}
 
-    def test_a_key_that_is_fetched_within_the_call(self, make: Make, upstream: Upstream) -> None:
+    def test_a_key_that_is_fetched_within_the_call(self, make: Make, upstream: RecordingProvider) -> None:
         """A call made on the way, for another provider and caller, keeps its headers apart from those around it."""
         outer, inner = make(Policy()), make(Policy())
         with OpenAI(api_key="key-for-keys", base_url=f"{upstream.base_url}/v1/keys/v1") as keys:
@@ -152,7 +160,7 @@ class TestTheSdksOwnWays:
         shown = [tuple(r.values(f"x-{name}") for name in ("inner", "outer", "both")) for r in upstream.take()]
         assert shown == [(["i"], [], ["i"]), ([], [], []), ([], ["o"], ["o"])]
 
-    def test_azure(self, make: Make, upstream: Upstream) -> None:
+    def test_azure(self, make: Make, upstream: RecordingProvider) -> None:
         """A client of Azure stays one, and keeps its `api-key`."""
         guard = make(Policy())
         with AzureOpenAI(api_key=KEY, api_version="2026-01-01", azure_endpoint=upstream.base_url) as client:
@@ -166,7 +174,7 @@ class TestTheSdksOwnWays:
         assert b"evil" not in received.head
 
     def test_the_debug_log(
-        self, extra_headers: ExtraHeaders, upstream: Upstream, caplog: pytest.LogCaptureFixture
+        self, extra_headers: ExtraHeaders, upstream: RecordingProvider, caplog: pytest.LogCaptureFixture
     ) -> None:
         """When debugging, openai 2 logs the options of a request; the caller's values are not among them."""
         caplog.set_level(logging.DEBUG, logger="openai")

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from extra_headers.forwarding import ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.conftest import Make
 from tests.clients.kinds import BODY, KEY, counted
 
@@ -40,7 +40,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(guard: ExtraHeaders, upstream: Upstream) -> AsyncIterator[str]:
+async def _serving(guard: ExtraHeaders, upstream: RecordingProvider) -> AsyncIterator[str]:
     async with AsyncOpenAI(api_key=KEY, base_url=upstream.base_url) as client:
 
         async def handler(_: Request) -> Response:
@@ -56,7 +56,7 @@ async def _serving(guard: ExtraHeaders, upstream: Upstream) -> AsyncIterator[str
         await running
 
 
-async def test_a_connection_survives_rejections(make: Make, upstream: Upstream) -> None:
+async def test_a_connection_survives_rejections(make: Make, upstream: RecordingProvider) -> None:
     """Forwarded and rejected requests take turns on one connection, and nothing passes from one to the next."""
     guard = make(Policy(on_blocked="reject"))
     turns = [({"X-Tenant": "a"}, 200), ({"Cookie": "c"}, 403), ({"X-Tenant": "\n"}, 400), (None, 200)] * 3

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from extra_headers.telemetry import contract
 from tests.clients.kinds import Kind, http_library_of_openai
 from tests.telemetry.conftest import Tracing
@@ -32,7 +32,7 @@ def _client_spans(tracing: Tracing) -> list[dict[str, Any]]:
 
 
 async def test_the_decision_is_on_both_spans(
-    kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream, tracing: Tracing
+    kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, tracing: Tracing
 ) -> None:
     """The span around the call and the CLIENT span carry it; captured values of the caller are overwritten."""
     client = kind.make_instrumented(upstream.base_url, _instrument(kind, tracing))
@@ -55,7 +55,7 @@ async def test_the_decision_is_on_both_spans(
 
 
 async def test_copies_used_in_another_order(
-    kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream, tracing: Tracing
+    kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, tracing: Tracing
 ) -> None:
     """Redaction and decision are those of the copy, not of the headers that were taken last."""
     client = kind.make_instrumented(upstream.base_url, _instrument(kind, tracing))
@@ -72,7 +72,7 @@ async def test_copies_used_in_another_order(
 
 
 async def test_a_copy_that_crosses_threads(
-    kind: Kind, extra_headers: ExtraHeaders, upstream: Upstream, tracing: Tracing
+    kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, tracing: Tracing
 ) -> None:
     """A framework that takes the headers in one thread and makes the call in another gets the same spans."""
     client = kind.make_instrumented(upstream.base_url, _instrument(kind, tracing))

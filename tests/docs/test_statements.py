@@ -12,7 +12,7 @@ from extra_headers.forwarding import ExtraHeaders, Policy, evaluate
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Evaluation, Outcome, Reason
 from extra_headers.forwarding.policy.model import parse_policy
 from extra_headers.forwarding.policy.provider_data import decode_object
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.docs.pages import ROOT, rows
 from tests.watch.endpoint import answering
 
@@ -108,7 +108,7 @@ def test_what_passes_by_default() -> None:
 def test_a_forwarded_header_follows_a_redirect() -> None:
     """As the threat model says: to another host go the extra headers, and not the credential."""
     vllm = ExtraHeaders("redirected", policy=Policy())
-    with Upstream() as other:
+    with RecordingProvider() as other:
         moved = f"HTTP/1.1 307 Moved\r\nLocation: {other.base_url}/embeddings\r\nContent-Length: 0\r\n\r\n"
         with answering(moved.encode()) as url, OpenAI(base_url=url, api_key="the-key") as client:
             vllm.with_headers(client, {"X-Tenant": "blue"}).embeddings.create(model="test-model", input="hi")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from extra_headers.forwarding.testing.processes import OgxServer, ServerError, free_port, inference_provider, run_config
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from extra_headers.telemetry import contract
 from tests.server.stack import PROVIDER_KEY
 from tests.telemetry.servers import running
@@ -36,7 +36,7 @@ def test_a_running_server_does_not_read_it_again(tmp_path: Path) -> None:
 )
 def test_the_restart_refuses(tmp_path: Path, setting: object, why: str) -> None:
     """It ends with an error that names the provider, and nothing ever reaches the provider without a policy."""
-    with Upstream() as upstream:
+    with RecordingProvider() as upstream:
         provider = inference_provider("team-a", upstream.base_url, setting, api_token=PROVIDER_KEY)
         config = run_config([provider], tmp_path, free_port())
         with pytest.raises(ServerError, match="ended with exit code"), OgxServer(config, tmp_path):

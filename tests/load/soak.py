@@ -23,7 +23,7 @@ import httpx
 
 from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
 from extra_headers.forwarding.testing.processes import OgxServer, free_port, inference_provider, run_config
-from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from extra_headers.telemetry import contract
 from tests.load.process import Usage
 from tests.load.traffic import PROVIDERS, Decided, Request, answer, requests
@@ -96,7 +96,7 @@ def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
             "OGX_METRICS_PORT": metrics_port,
             "OTEL_EXPORTER_OTLP_ENDPOINT": cleanup.enter_context(_collector()),
         }
-        upstream = cleanup.enter_context(Upstream(answer=answer))
+        upstream = cleanup.enter_context(RecordingProvider(answer=answer))
         providers = [
             inference_provider(name, upstream.base_url, setting if add_on else None, api_token=PROVIDER_KEY)
             for name, setting in PROVIDERS.items()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from extra_headers.forwarding.testing.processes import OgxServer, free_port, run_config
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.providers.answers import answer_as_any_provider
 from tests.providers.tunnel import CertificateAuthority, Tunnel
 from tests.server.stack import ENDPOINTS as INFERENCE_ENDPOINTS
@@ -78,7 +78,7 @@ def running(directory: Path, providers: Mapping[str, Mapping[str, Any]]) -> Iter
     """Run a server with providers, whose entries may hold `{url}` for the address of the upstream."""
     metrics_port = free_port()
     authority = CertificateAuthority(directory)
-    with Upstream(answer=answer_as_any_provider) as upstream, Tunnel(authority, upstream.port) as tunnel:
+    with RecordingProvider(answer=answer_as_any_provider) as upstream, Tunnel(authority, upstream.port) as tunnel:
         url = upstream.base_url.removesuffix("/v1")
         entries = [{"provider_id": name, **_with_url(entry, url)} for name, entry in providers.items()]
         config = _full_run_config(entries, directory, free_port())

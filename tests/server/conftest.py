@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from extra_headers.forwarding.testing.processes import free_port, inference_provider
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.server.host import IS_OGX, SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
 
@@ -47,7 +47,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("server")
     metrics_port = free_port()
     environment = metrics_environment(metrics_port)
-    with Upstream() as upstream:
+    with RecordingProvider() as upstream:
         config = host_run_config(providers(upstream.base_url), directory, free_port())
         with (
             SERVER(config, directory, environment=environment, timeout=300) as server,

@@ -10,7 +10,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from extra_headers.forwarding.testing.processes import HostServer
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from extra_headers.telemetry import contract
 from tests.server.host import HEADER, IS_OGX
 
@@ -59,7 +59,7 @@ class Stack:
     """The running server, the upstream behind it, and a client."""
 
     server: HostServer
-    upstream: Upstream
+    upstream: RecordingProvider
     metrics_url: str
     client: httpx.Client
     directory: Path

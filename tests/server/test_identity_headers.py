@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from extra_headers.forwarding.testing.processes import OgxServer, ServerError, free_port, inference_provider, run_config
-from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, Upstream
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from extra_headers.telemetry import contract
 from tests.server.identities import ALICE, BOB, SET, authenticating_config, sent_for
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
@@ -24,7 +24,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("authenticating")
     metrics_port = free_port()
     environment = {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(metrics_port)}
-    with Upstream() as upstream:
+    with RecordingProvider() as upstream:
         config = authenticating_config(upstream.base_url, directory, free_port())
         with (
             OgxServer(config, directory, environment=environment) as server,

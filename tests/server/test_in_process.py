@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.server.host import HEADER, load
 from tests.server.stack import PROVIDER_KEY
 
@@ -27,15 +27,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
+def upstream() -> Iterator[RecordingProvider]:
     """Return a recording upstream."""
-    with Upstream() as running:
+    with RecordingProvider() as running:
         yield running
 
 
 @pytest.fixture
 async def provider(
-    upstream: Upstream, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    upstream: RecordingProvider, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Any]:
     """Return a provider as the host builds it, with an id of the test's own."""
     # llama-stack makes a client for each call and leaves it, and the connections, to the garbage collector.
@@ -94,7 +94,7 @@ def _rejected(provider: Any) -> float:
     return REGISTRY.get_sample_value("extra_headers_requests_total", labels) or 0
 
 
-async def test_two_tasks_at_once(provider: Any, upstream: Upstream) -> None:
+async def test_two_tasks_at_once(provider: Any, upstream: RecordingProvider) -> None:
     """Two tasks with different headers, switched between at every await, never see each other's."""
 
     async def one(mark: str) -> None:
@@ -113,7 +113,7 @@ async def test_two_tasks_at_once(provider: Any, upstream: Upstream) -> None:
         assert all(r.values(f"x-{other}") == [] for r in own)
 
 
-async def test_the_cached_client_stays_clean(provider: Any, upstream: Upstream) -> None:
+async def test_the_cached_client_stays_clean(provider: Any, upstream: RecordingProvider) -> None:
     """A caller's header is not in the client that the host keeps for the next caller."""
     with _request('{"vllm_extra_headers": {"X-Tenant": "a"}}'):
         kept = provider.client
@@ -125,7 +125,7 @@ async def test_the_cached_client_stays_clean(provider: Any, upstream: Upstream) 
     assert [r.values("x-tenant") for r in upstream.take()] == [["a"], []]
 
 
-async def test_every_call_of_a_request_carries_them_and_counts_once(provider: Any, upstream: Upstream) -> None:
+async def test_every_call_of_a_request_carries_them_and_counts_once(provider: Any, upstream: RecordingProvider) -> None:
     """The turns of an agent share one decision."""
     labels = {"provider": provider.__provider_id__, "outcome": "clean"}
     with _request('{"vllm_extra_headers": {"X-Tenant": "a"}}'):
@@ -163,7 +163,7 @@ async def test_a_call_with_headers_starts_no_thread(provider: Any) -> None:
     assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
-async def test_a_malformed_request_does_not_mark_the_next(provider: Any, upstream: Upstream) -> None:
+async def test_a_malformed_request_does_not_mark_the_next(provider: Any, upstream: RecordingProvider) -> None:
     """After provider data that was no JSON, a good request is good and one without any is without."""
     with _request("{"), pytest.raises(MalformedHeadersError):
         await _chat(provider)
@@ -178,7 +178,7 @@ async def test_a_malformed_request_does_not_mark_the_next(provider: Any, upstrea
     assert [r.values("x-tenant") for r in upstream.take()] == [["a"], [], []]
 
 
-async def test_listing_models_carries_none(provider: Any, upstream: Upstream) -> None:
+async def test_listing_models_carries_none(provider: Any, upstream: RecordingProvider) -> None:
     """What the server asks for itself has no caller's header, even within a caller's request."""
     with _request('{"vllm_extra_headers": {"X-Tenant": "a"}}'):
         await provider.list_models()

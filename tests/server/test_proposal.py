@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from extra_headers.forwarding.testing.processes import free_port
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.server.host import HEADER, SERVER
 
 
@@ -52,7 +52,7 @@ def _run_config(base_url: str, directory: Path, port: int) -> dict[str, Any]:
 def test_the_manual_test_of_the_proposal(tmp_path: Path) -> None:
     """The upstream sees the header of the request that has one, and none in the next request without."""
     with (
-        Upstream() as upstream,
+        RecordingProvider() as upstream,
         SERVER(_run_config(upstream.base_url, tmp_path, free_port()), tmp_path) as server,
     ):
         upstream.take()

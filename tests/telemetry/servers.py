@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from extra_headers.forwarding.testing.processes import free_port, inference_provider
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.server.host import SERVER, host_run_config, metrics_environment
 from tests.server.stack import PROVIDER_KEY, Stack
 
@@ -67,7 +67,7 @@ def running(  # noqa: PLR0913 - each with its default
         metrics_port = str(free_port())
         given |= metrics_environment(int(metrics_port))
     with ExitStack() as cleanup:
-        upstream = cleanup.enter_context(Upstream())
+        upstream = cleanup.enter_context(RecordingProvider())
         settings: dict[str, object] = {
             "on": True,
             "reject_both": {"on_blocked": "reject"},

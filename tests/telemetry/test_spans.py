@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.policy.identity import User
-from extra_headers.forwarding.testing.recording_provider import Upstream
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from extra_headers.telemetry import contract
 from extra_headers.telemetry.spans import clear_decision, decision_attributes, record_decision, request_started
 from tests.telemetry.conftest import Tracing
@@ -262,7 +262,7 @@ _SDKS = {
 async def test_real_instrumented_clients(tracing: Tracing, monkeypatch: pytest.MonkeyPatch, sdk: _Sdk) -> None:
     """With real instrumentations told to capture everything, decisions are there and values are not."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", ".*")
-    with Upstream() as upstream, tracing.tracer.start_as_current_span("server"):
+    with RecordingProvider() as upstream, tracing.tracer.start_as_current_span("server"):
         evaluation = evaluate(_HEADERS, _POLICY)
         attributes = decision_attributes(evaluation, "vllm", "0123456789ab")
         record_decision(attributes, evaluation.forwarded, upstream.base_url)

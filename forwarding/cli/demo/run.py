@@ -22,7 +22,7 @@ from ...testing.loopback import NoAnswerError
 from ...testing.monitoring import Programs
 from ...testing.otlp_receiver import ExportedSpan, OtlpReceiver
 from ...testing.processes import OgxServer, inference_provider, run_config
-from ...testing.recording_provider import Upstream
+from ...testing.recording_provider import RecordingProvider
 from ..signals import Signals
 from .attack import attack, start_monitoring
 from .client import scrape
@@ -86,7 +86,7 @@ def _run(  # noqa: PLR0913, PLR0917 - private
     # A thread for each caller; joined after the server has ended, when no call can be waiting any more.
     threads = stack.enter_context(ThreadPoolExecutor(max(len(scene.callers) for scene in SCENES)))
     receiver = stack.enter_context(OtlpReceiver())
-    upstream = stack.enter_context(Upstream(ports.upstream))
+    upstream = stack.enter_context(RecordingProvider(ports.upstream))
     show.title("extra-headers demo", "one provider, one OGX server, friendly and hostile callers")
     show.ready("model provider", upstream.base_url, "a stand-in that records every byte it receives")
     show.ready("OTLP receiver", receiver.url, "takes the traces and metrics that the server exports")

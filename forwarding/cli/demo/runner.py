@@ -11,7 +11,7 @@ from typing import Any
 from extra_headers.telemetry import contract
 
 from ...policy.decision import DecisionKind, Outcome, Reason
-from ...testing.recording_provider import ReceivedRequest, Upstream
+from ...testing.recording_provider import ReceivedRequest, RecordingProvider
 from ..signals import Signals
 from .client import Reply, Scrape, chat, scrape
 from .scenarios import PROVIDER_KEY, Scene, provider_data
@@ -95,7 +95,7 @@ class Played:
 class Stage:
     """The running servers that scenes are played against."""
 
-    upstream: Upstream
+    upstream: RecordingProvider
     server_port: int
     metrics_port: int
     threads: Executor
