@@ -65,10 +65,9 @@ class TestCorpus:
         """No two of a class are called the same."""
         assert [name for name, count in Counter((c.attack_class, c.name) for c in CASES).items() if count > 1] == []
 
-    @pytest.mark.parametrize("reason", Reason)
-    def test_every_reason_is_given(self, reason: Reason) -> None:
-        """By some case, beside the one that forwards."""
-        assert any(found is reason for case in CASES for _, found in case.expected)
+    def test_every_reason_is_given(self) -> None:
+        """By some case."""
+        assert {reason for case in CASES for _, reason in case.expected} == set(Reason)
 
     def test_every_entry_of_the_core_blocklist_decides_some_case(self) -> None:
         """Under a policy that leaves the core blocklist as it is."""
@@ -76,7 +75,7 @@ class TestCorpus:
         decided = {d.rule for e in evaluations if e for d in e.decisions if d.kind is DecisionKind.BLOCKED}
         assert [rule.pattern for rule in CORE_BLOCKLIST if rule.pattern not in decided] == []
 
-    @pytest.mark.parametrize("source", sorted({source for case in CASES for source in case.source.split("; ")}))
-    def test_every_source_can_be_looked_up(self, source: str) -> None:
+    def test_every_source_can_be_looked_up(self) -> None:
         """It names a section of an RFC, a CVE, a CWE, a pull request, a file, or a vendor's documentation."""
-        assert _SOURCE.fullmatch(source)
+        sources = {source for case in CASES for source in case.source.split("; ")}
+        assert [source for source in sorted(sources) if not _SOURCE.fullmatch(source)] == []

@@ -116,14 +116,16 @@ def test_the_error_shows_no_text_of_a_template() -> None:
     assert "sesame" not in repr(Policy(set={"x-a": "sesame"}))
 
 
-@pytest.mark.parametrize("name", sorted({r.pattern for r in CORE_BLOCKLIST if not is_prefix(r.pattern)}))
-def test_which_core_names_can_be_set(name: str) -> None:
+def test_which_core_names_can_be_set() -> None:
     """The operator may state who the client is, but not frame messages, replace credentials or steer a gateway."""
-    (rule,) = [r for r in CORE_BLOCKLIST if r.pattern == name]
-    if rule.reason in NEVER_UNBLOCKED:
-        assert f"set.{name}: '{name}' can never be set ({rule.reason.value}: " in complaint({"set": {name: "v"}})
-    else:
-        assert dict(Policy(set={name: "v"}).set) == {name: "v"}
+    for rule in CORE_BLOCKLIST:
+        name = rule.pattern
+        if is_prefix(name):
+            continue
+        if rule.reason in NEVER_UNBLOCKED:
+            assert f"set.{name}: '{name}' can never be set ({rule.reason.value}: " in complaint({"set": {name: "v"}})
+        else:
+            assert dict(Policy(set={name: "v"}).set) == {name: "v"}
 
 
 WRONG_SETS: dict[str, tuple[dict[str, Any], str]] = {
