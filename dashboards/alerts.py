@@ -9,7 +9,7 @@ from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
 from .promql import ATTEMPTS, JOB, decision, outcome
-from .recording import Rule, grown, usual
+from .recording_rules import Rule, baseline, recording_rules, window_increase
 from .tuning import DEFAULT_RUNBOOKS, Tuning, duration
 
 BLOCKED_SPIKE = "ExtraHeadersBlockedSpike"
@@ -32,9 +32,9 @@ class Alert:
 
     name: str
     expr: str
-    hold: int
+    for_: int
     """Seconds that the condition must last."""
-    keep: int
+    keep_firing_for: int
     """Seconds that the alert goes on after it."""
     severity: str
     category: str
@@ -47,8 +47,8 @@ class Alert:
         return {
             "alert": self.name,
             "expr": self.expr,
-            "for": duration(self.hold),
-            "keep_firing_for": duration(self.keep),
+            "for": duration(self.for_),
+            "keep_firing_for": duration(self.keep_firing_for),
             "labels": {"severity": self.severity, "category": self.category},
             "annotations": {
                 "summary": self.summary,
@@ -58,34 +58,29 @@ class Alert:
         }
 
 
-def alerting_rules(tuning: Tuning, runbooks: str = DEFAULT_RUNBOOKS) -> list[Rule]:
-    """Return the alerting rules."""
-    return [alert.as_rule(runbooks) for alert in alerts(tuning)]
+def rule_groups(tuning: Tuning | None = None, runbooks: str = DEFAULT_RUNBOOKS) -> dict[str, object]:
+    """Return the content of a Prometheus rules file.
+
+    Args:
+        tuning: windows and thresholds.
+        runbooks: base URL of the runbooks; each alert's page is `<base>/<alert>.md`.
+
+    """
+    tuning = tuning or Tuning()
+    alerting_rules = [alert.as_rule(runbooks) for alert in alerts(tuning)]
+    # One group: alerts are evaluated right after the series that they compare.
+    return {"groups": [{"name": "extra-headers", "rules": [*recording_rules(tuning), *alerting_rules]}]}
 
 
 def alerts(tuning: Tuning) -> tuple[Alert, ...]:
     """Return the alerts, the most urgent question first."""
-    window = duration(tuning.window)
     return (
-        Alert(
-            name=CREDENTIAL_OVERRIDE_ATTEMPT,
-            expr=f"sum by ({_PROVIDER}, {contract.LABEL_REASON}) (increase({_counter(ATTEMPTS)}[{window}])) > 0",
-            hold=0,
-            keep=tuning.keep,
-            severity=WARNING,
-            category=SECURITY,
-            summary="A caller tried to replace a credential or another header that the server sends itself.",
-            description=(
-                f"On {_ON_PROVIDER}, headers were blocked with reason {{{{ $labels.{contract.LABEL_REASON} }}}}. None "
-                "was forwarded. Find the caller in the audit log or in the traces."
-            ),
-        ),
+        _credential_override_attempt(tuning),
         _spike(
             tuning,
             BLOCKED_SPIKE,
             DecisionKind.BLOCKED,
             SECURITY,
-            "Far more extra headers are blocked than usual.",
             "None was forwarded. Either a caller probes the policy, or a client or the policy changed.",
         ),
         _spike(
@@ -93,72 +88,43 @@ def alerts(tuning: Tuning) -> tuple[Alert, ...]:
             MALFORMED_SPIKE,
             DecisionKind.MALFORMED,
             CALLERS,
-            "Far more extra headers are malformed than usual.",
             "None was forwarded. Either a client release is broken, or a caller tries to smuggle something.",
         ),
-        Alert(
-            name=REJECTING_CALLERS,
-            expr=_rejecting(tuning),
-            hold=tuning.rejected_hold,
-            keep=tuning.keep,
-            severity=CRITICAL,
-            category=CALLERS,
-            summary="A policy rejects a large share of the requests that carry extra headers.",
-            description=(
-                f"On {_ON_PROVIDER}, more than {tuning.rejected_percent}% of the requests with extra headers are "
-                "answered with 400 or 403. Callers that used to work may be broken by the policy."
-            ),
-        ),
-        Alert(
-            name=POLICY_DRIFT,
-            expr=(
-                f"count by ({_PROVIDER}) (\n"
-                f"  count by ({_PROVIDER}, {contract.LABEL_POLICY}) ({contract.POLICY_INFO})\n) > 1"
-            ),
-            hold=tuning.drift_hold,
-            keep=tuning.keep,
-            severity=WARNING,
-            category=OPERATIONS,
-            summary="Replicas do not apply the same extra-headers policy.",
-            description=(
-                f"On {_ON_PROVIDER}, instances report different policies for longer than a rolling update takes. What "
-                "happens to a caller's header depends on the replica that serves it."
-            ),
-        ),
-        Alert(
-            name=TELEMETRY_ABSENT,
-            expr=_absent(tuning),
-            hold=tuning.absent_hold,
-            keep=tuning.keep,
-            severity=WARNING,
-            category=OPERATIONS,
-            summary="No instance reports extra-headers metrics.",
-            description=(
-                f"{{{{ if $labels.{JOB} }}}}Job {{{{ $labels.{JOB} }}}} used to report {contract.POLICY_INFO} and no "
-                f"longer does.{{{{ else }}}}Nothing that Prometheus scrapes reports {contract.POLICY_INFO}."
-                "{{ end }} Decisions are still made, but nobody sees them, and the other alerts cannot fire."
-            ),
+        _rejecting_callers(tuning),
+        _policy_drift(tuning),
+        _telemetry_absent(tuning),
+    )
+
+
+def _credential_override_attempt(tuning: Tuning) -> Alert:
+    counter = f"{contract.DECISIONS_TOTAL}{{{ATTEMPTS}}}"
+    return Alert(
+        name=CREDENTIAL_OVERRIDE_ATTEMPT,
+        expr=f"sum by ({_PROVIDER}, {contract.LABEL_REASON}) (increase({counter}[{duration(tuning.window)}])) > 0",
+        for_=0,
+        keep_firing_for=tuning.keep_firing_for,
+        severity=WARNING,
+        category=SECURITY,
+        summary="A caller tried to replace a credential or another header that the server sends itself.",
+        description=(
+            f"On {_ON_PROVIDER}, headers were blocked with reason {{{{ $labels.{contract.LABEL_REASON} }}}}. None "
+            "was forwarded. Find the caller in the audit log or in the traces."
         ),
     )
 
 
-def _counter(matchers: str) -> str:
-    return f"{contract.DECISIONS_TOTAL}{{{matchers}}}"
-
-
-def _spike(tuning: Tuning, name: str, kind: DecisionKind, category: str, summary: str, advice: str) -> Alert:  # noqa: PLR0913, PLR0917 - a row of a table
-    """Return the alert on many more decisions of one kind than usual; where nothing is usual yet, on the floor."""
-    now = f"{grown(tuning)}{{{decision(kind)}}}"
+def _spike(tuning: Tuning, name: str, kind: DecisionKind, category: str, advice: str) -> Alert:
+    """Return the alert on many more decisions of one kind than the baseline; without a baseline, on the floor."""
+    now = f"{window_increase(tuning)}{{{decision(kind)}}}"
+    mean = f"{baseline(tuning)}{{{decision(kind)}}}"
     return Alert(
         name=name,
-        expr=(
-            f"{now} > {tuning.floor}\nand\n{now} > {tuning.factor} * ({usual(tuning)}{{{decision(kind)}}} or {now} * 0)"
-        ),
-        hold=tuning.hold,
-        keep=tuning.keep,
+        expr=f"{now} > {tuning.floor}\nand\n{now} > {tuning.factor} * ({mean} or {now} * 0)",
+        for_=tuning.for_,
+        keep_firing_for=tuning.keep_firing_for,
         severity=WARNING,
         category=category,
-        summary=summary,
+        summary=f"Far more extra headers are {kind.value} than usual.",
         description=(
             f"On {_ON_PROVIDER}, more than {tuning.floor} headers in {duration(tuning.window)} are {kind.value}, and "
             f"more than {tuning.factor} times the mean of the last {duration(tuning.baseline)}. {advice}"
@@ -166,23 +132,67 @@ def _spike(tuning: Tuning, name: str, kind: DecisionKind, category: str, summary
     )
 
 
-def _rejecting(tuning: Tuning) -> str:
+def _rejecting_callers(tuning: Tuning) -> Alert:
     window = duration(tuning.window)
     rejected = f"{contract.REQUESTS_TOTAL}{{{outcome(Outcome.REJECTED)}}}"
     everything = f"sum by ({_PROVIDER}) (increase({contract.REQUESTS_TOTAL}[{window}]))"
-    return (
-        f"sum by ({_PROVIDER}) (increase({rejected}[{window}]))\n"
-        f"  / ({everything} > {tuning.rejected_volume})\n"
-        f"> {tuning.rejected_percent / 100:g}"
+    return Alert(
+        name=REJECTING_CALLERS,
+        expr=(
+            f"sum by ({_PROVIDER}) (increase({rejected}[{window}]))\n"
+            f"  / ({everything} > {tuning.rejected_volume})\n"
+            f"> {tuning.rejected_percent / 100:g}"
+        ),
+        for_=tuning.rejected_for,
+        keep_firing_for=tuning.keep_firing_for,
+        severity=CRITICAL,
+        category=CALLERS,
+        summary="A policy rejects a large share of the requests that carry extra headers.",
+        description=(
+            f"On {_ON_PROVIDER}, more than {tuning.rejected_percent}% of the requests with extra headers are "
+            "answered with 400 or 403. Callers that used to work may be broken by the policy."
+        ),
     )
 
 
-def _absent(tuning: Tuning) -> str:
-    """Return the condition: a job went silent, or none ever reported (then the alert has no job)."""
+def _policy_drift(tuning: Tuning) -> Alert:
+    return Alert(
+        name=POLICY_DRIFT,
+        expr=(
+            f"count by ({_PROVIDER}) (\n"
+            f"  count by ({_PROVIDER}, {contract.LABEL_POLICY}) ({contract.POLICY_INFO})\n) > 1"
+        ),
+        for_=tuning.drift_for,
+        keep_firing_for=tuning.keep_firing_for,
+        severity=WARNING,
+        category=OPERATIONS,
+        summary="Replicas do not apply the same extra-headers policy.",
+        description=(
+            f"On {_ON_PROVIDER}, instances report different policies for longer than a rolling update takes. What "
+            "happens to a caller's header depends on the replica that serves it."
+        ),
+    )
+
+
+def _telemetry_absent(tuning: Tuning) -> Alert:
+    """Return the alert on a job that went silent, or that none ever reported: then it has no job."""
     info = contract.POLICY_INFO
     before = f"present_over_time({info}[{duration(tuning.remember)}])"
-    return (
-        f"(group by ({JOB}) ({before}) unless on ({JOB}) group by ({JOB}) ({info}))\n"
-        f"or\n"
-        f"(absent({info}) unless on () group({before}))"
+    return Alert(
+        name=TELEMETRY_ABSENT,
+        expr=(
+            f"(group by ({JOB}) ({before}) unless on ({JOB}) group by ({JOB}) ({info}))\n"
+            f"or\n"
+            f"(absent({info}) unless on () group({before}))"
+        ),
+        for_=tuning.absent_for,
+        keep_firing_for=tuning.keep_firing_for,
+        severity=WARNING,
+        category=OPERATIONS,
+        summary="No instance reports extra-headers metrics.",
+        description=(
+            f"{{{{ if $labels.{JOB} }}}}Job {{{{ $labels.{JOB} }}}} used to report {info} and no longer does."
+            f"{{{{ else }}}}Nothing that Prometheus scrapes reports {info}.{{{{ end }}}} Decisions are still made, but "
+            "nobody sees them, and the other alerts cannot fire."
+        ),
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from .alertmanager import DEFAULT_RECEIVER_URL
-from .formats import Format
 from .tuning import DEFAULT_RUNBOOKS
 
 
@@ -19,10 +18,10 @@ def dashboards() -> None:
 @click.option(
     "--format",
     "wanted",
-    type=click.Choice([item.value for item in Format]),
-    default=Format.ALL.value,
+    type=click.Choice(["grafana", "prometheus", "alertmanager", "kubernetes", "all"]),
+    default="all",
     show_default=True,
-    help="What to write; `all` adds a compose file and a Prometheus configuration.",
+    help="The folder to write; `all` adds a compose file.",
 )
 @click.option(
     "--out",
@@ -50,10 +49,11 @@ def dashboards() -> None:
 @click.pass_context
 def export(context: click.Context, *, wanted: str, folder: Path, force: bool, runbooks: str, receiver_url: str) -> None:  # noqa: PLR0913 - the command's options
     """Write dashboards, rules and manifests to a folder."""
-    from .artifacts import Options, build, committed_dashboards  # noqa: PLC0415 - too slow for `--help`
+    from .export import Options, build, committed_dashboards  # noqa: PLC0415 - too slow for `--help`
 
     options = Options(runbooks=runbooks, receiver_url=receiver_url)
-    content = build(Format(wanted), committed_dashboards(), options)
+    files = build(committed_dashboards(), options)
+    content = {path: text for path, text in files.items() if wanted in {"all", path.partition("/")[0]}}
     try:
         if not force and (differing := _differing(content, folder)):
             listed = "\n".join(f"  {folder / path}" for path in differing)

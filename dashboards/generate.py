@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from .artifacts import DASHBOARDS, build
-from .formats import Format
+from .export import DASHBOARDS, build
 from .overview import overview
 from .provider_detail import provider_detail
 
@@ -19,7 +18,7 @@ GENERATED = Path(__file__).resolve().parent / "generated"
 
 def generated() -> dict[str, str]:
     """Return the content of every committed file by its path under `generated/`."""
-    return build(Format.ALL, dict(zip(DASHBOARDS, (overview(), provider_detail()), strict=True)))
+    return build(dict(zip(DASHBOARDS, (overview(), provider_detail()), strict=True)))
 
 
 def differences(wanted: Mapping[str, str], folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from . import colours, shared
 from .assembly import assemble
 from .links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 from .panels import About, Column, Panel, Query, graph, grid, number
-from .promql import ATTEMPTS, BLOCKED, JOB, NOT_FORWARDED, chosen, in_range, outcome, per_minute
+from .promql import ATTEMPTS, BLOCKED, JOB, NOT_FORWARDED, increase, outcome, per_minute, selector
 
 TITLE: Final = "Extra headers: overview"
 
@@ -57,7 +57,7 @@ def _attempts() -> Panel:
             width=5,
             height=7,
         ),
-        Query(expr=in_range(_DECISIONS, ATTEMPTS)),
+        Query(expr=increase(_DECISIONS, ATTEMPTS)),
         alarming_from=0.5,
     )
 
@@ -75,12 +75,12 @@ def _rejected() -> Panel:
             width=4,
             height=7,
         ),
-        Query(expr=in_range(contract.REQUESTS_TOTAL, outcome(Outcome.REJECTED))),
+        Query(expr=increase(contract.REQUESTS_TOTAL, outcome(Outcome.REJECTED))),
     )
 
 
 def _drifting() -> Panel:
-    policies = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({chosen(contract.POLICY_INFO)})"
+    policies = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({selector(contract.POLICY_INFO)})"
     return number(
         About(
             title="Providers with policy drift",
@@ -148,7 +148,7 @@ def _provider_by_reason() -> Panel:
             empty="Nothing was blocked or malformed in this range.",
             height=12,
         ),
-        Query(expr=f"{in_range(_DECISIONS, NOT_FORWARDED, by=(_PROVIDER, reason))} > 0"),
+        Query(expr=f"{increase(_DECISIONS, NOT_FORWARDED, by=(_PROVIDER, reason))} > 0"),
         transformations=[
             (
                 "groupingToMatrix",

@@ -5,21 +5,19 @@ Strings only. Every selector carries the dashboard's variables, so that each pan
 
 from typing import Final
 
-from extra_headers.forwarding.policy.decision import DecisionKind, Outcome, Reason
+from extra_headers.forwarding.policy.decision import ATTEMPT_REASONS, DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
+CLUSTER: Final = "cluster"
+NAMESPACE: Final = "namespace"
 JOB: Final = "job"
 INSTANCE: Final = "instance"
-"""Labels that Prometheus adds to what it scrapes."""
-
-ATTEMPT_REASONS: Final = (Reason.CREDENTIAL, Reason.OVERRIDE)
-"""Reasons of a blocked header that would have replaced what the server itself sends."""
+"""Labels that Prometheus adds to what it scrapes; the first two only where the scrape configuration has them."""
 
 EVALUATION_BUCKET: Final = f"{contract.EVALUATION_SECONDS}_bucket"
 EVALUATION_SUM: Final = f"{contract.EVALUATION_SECONDS}_sum"
-EVALUATION_COUNT: Final = f"{contract.EVALUATION_SECONDS}_count"
 
-_CHOSEN: Final = tuple(f'{label}=~"${label}"' for label in (JOB, INSTANCE, contract.LABEL_PROVIDER))
+_VARIABLES: Final = tuple(f'{label}=~"${label}"' for label in (JOB, INSTANCE, contract.LABEL_PROVIDER))
 
 
 def one_of(*values: str) -> str:
@@ -43,15 +41,15 @@ NOT_FORWARDED: Final = f'{contract.LABEL_DECISION}!="{DecisionKind.FORWARDED.val
 ATTEMPTS: Final = f'{BLOCKED}, {contract.LABEL_REASON}=~"{one_of(*ATTEMPT_REASONS)}"'
 
 
-def chosen(metric: str, *matchers: str) -> str:
+def selector(metric: str, *matchers: str) -> str:
     """Return the selector of a metric within what the dashboard's variables choose."""
-    return f"{metric}{{{', '.join((*_CHOSEN, *matchers))}}}"
+    return f"{metric}{{{', '.join((*_VARIABLES, *matchers))}}}"
 
 
 def per_second(metric: str, *matchers: str, by: tuple[str, ...] = (), offset: str = "") -> str:
     """Return the rate of a counter, added up."""
     shifted = f" offset {offset}" if offset else ""
-    return _added_up(by, f"rate({chosen(metric, *matchers)}[$__rate_interval]{shifted})")
+    return _added_up(by, f"rate({selector(metric, *matchers)}[$__rate_interval]{shifted})")
 
 
 def per_minute(metric: str, *matchers: str, by: tuple[str, ...] = (), offset: str = "") -> str:
@@ -59,14 +57,14 @@ def per_minute(metric: str, *matchers: str, by: tuple[str, ...] = (), offset: st
     return f"60 * {per_second(metric, *matchers, by=by, offset=offset)}"
 
 
-def in_range(metric: str, *matchers: str, by: tuple[str, ...] = ()) -> str:
+def increase(metric: str, *matchers: str, by: tuple[str, ...] = ()) -> str:
     """Return how much a counter grew in the dashboard's time range, added up."""
-    return _added_up(by, f"increase({chosen(metric, *matchers)}[$__range])")
+    return _added_up(by, f"increase({selector(metric, *matchers)}[$__range])")
 
 
 def seen_in_range(label: str, metric: str, *matchers: str) -> str:
     """Return the filter that keeps the series whose label value occurred in the dashboard's time range at all."""
-    counted = f"sum by ({label}) (increase({chosen(metric, *matchers)}[$__range] @ end()))"
+    counted = f"sum by ({label}) (increase({selector(metric, *matchers)}[$__range] @ end()))"
     return f"and on ({label}) {counted} > 0"
 
 

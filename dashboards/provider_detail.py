@@ -9,8 +9,8 @@ from . import colours, shadow, shared
 from .assembly import assemble
 from .links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 from .panels import About, Panel, Query, graph, number
-from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, in_range, outcome, per_minute
-from .recording import BLOCKED_NAMES_FROM_ZERO
+from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, increase, outcome, per_minute
+from .recording_rules import BLOCKED_NAMES_FROM_ZERO
 
 TITLE: Final = "Extra headers: provider detail"
 
@@ -67,7 +67,7 @@ def _number(title: str, matchers: str, *, alarming: bool = False) -> Panel:
             width=5 if alarming else 4,
             height=4,
         ),
-        Query(expr=in_range(contract.DECISIONS_TOTAL, matchers)),
+        Query(expr=increase(contract.DECISIONS_TOTAL, matchers)),
         alarming_from=0.5 if alarming else None,
     )
 
@@ -86,7 +86,7 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
             width=6 if result is None else 5,
             height=4,
         ),
-        Query(expr=in_range(contract.REQUESTS_TOTAL, *matchers)),
+        Query(expr=increase(contract.REQUESTS_TOTAL, *matchers)),
     )
 
 

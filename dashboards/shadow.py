@@ -5,7 +5,7 @@ from extra_headers.telemetry import contract
 
 from . import colours
 from .panels import About, Column, Panel, Query, graph, grid, number
-from .promql import INSTANCE, JOB, chosen, decision, in_range, per_minute
+from .promql import INSTANCE, JOB, decision, increase, per_minute, selector
 
 _NO_SHADOW = "No shadow policy on this provider."
 _DECISIONS = contract.SHADOW_DECISIONS_TOTAL
@@ -26,7 +26,7 @@ def panels() -> list[Panel]:
 
 def _differing() -> Panel:
     by_kind = [
-        in_range(_DECISIONS, decision(kind), f'{contract.LABEL_SHADOW_DECISION}!="{kind.value}"')
+        increase(_DECISIONS, decision(kind), f'{contract.LABEL_SHADOW_DECISION}!="{kind.value}"')
         for kind in DecisionKind
     ]
     return number(
@@ -58,7 +58,7 @@ def _newly_rejected() -> Panel:
             empty=_NO_SHADOW,
             width=4,
         ),
-        Query(expr=in_range(_REQUESTS, *NEWLY_REJECTED)),
+        Query(expr=increase(_REQUESTS, *NEWLY_REJECTED)),
         alarming_from=0.5,
     )
 
@@ -103,7 +103,7 @@ def _outcomes() -> Panel:
 
 def _policies() -> Panel:
     provider, policy = contract.LABEL_PROVIDER, contract.LABEL_POLICY
-    candidates = f"count by ({JOB}, {provider}, {policy}) ({chosen(contract.SHADOW_POLICY_INFO)})"
+    candidates = f"count by ({JOB}, {provider}, {policy}) ({selector(contract.SHADOW_POLICY_INFO)})"
     different = "shadow policies of this provider"
     shown = (provider, INSTANCE, policy, "Value")
     return grid(
@@ -118,7 +118,7 @@ def _policies() -> Panel:
         ),
         Query(
             expr=(
-                f"{chosen(contract.SHADOW_POLICY_INFO)}\n"
+                f"{selector(contract.SHADOW_POLICY_INFO)}\n"
                 f"* on ({JOB}, {provider}) group_left ()\n"
                 f"count by ({JOB}, {provider}) ({candidates})"
             )

@@ -11,15 +11,15 @@ from .promql import (
     EVALUATION_SUM,
     INSTANCE,
     JOB,
-    chosen,
     decision,
-    in_range,
+    increase,
     per_minute,
     per_second,
     quantile,
     seen_in_range,
+    selector,
 )
-from .recording import BLOCKED_NAMES_FROM_ZERO
+from .recording_rules import BLOCKED_NAMES_FROM_ZERO
 
 _NO_METRICS: Final = "No metrics in this range: is the server scraped?"
 _PROVIDER = contract.LABEL_PROVIDER
@@ -76,7 +76,7 @@ def stopped_by_reason(kind: DecisionKind, width: int = 12) -> Panel:
 def top_blocked_names() -> Panel:
     """Return the names that were blocked most, with their reasons."""
     by = (_HEADER, _REASON)
-    counted = in_range(BLOCKED_NAMES_FROM_ZERO, by=by)
+    counted = increase(BLOCKED_NAMES_FROM_ZERO, by=by)
     # Where the recording rules are not installed, the counter itself, which lacks the first event of each series.
     return grid(
         About(
@@ -91,7 +91,7 @@ def top_blocked_names() -> Panel:
             empty="No header was blocked by name in this range.",
             height=12,
         ),
-        Query(expr=f"topk(10, {counted} or {in_range(contract.BLOCKED_NAMES_TOTAL, by=by)})"),
+        Query(expr=f"topk(10, {counted} or {increase(contract.BLOCKED_NAMES_TOTAL, by=by)})"),
         transformations=[
             (
                 "organize",
@@ -137,7 +137,7 @@ def stopped_requests() -> Panel:
 
 def policies() -> Panel:
     """Return the policy of each provider on each instance, with drift highlighted."""
-    per_policy = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({chosen(contract.POLICY_INFO)})"
+    per_policy = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({selector(contract.POLICY_INFO)})"
     drift = "policies of this provider"
     shown = (_PROVIDER, INSTANCE, contract.LABEL_POLICY, contract.LABEL_ON_BLOCKED, contract.LABEL_ON_MALFORMED)
     hidden = ("Time", "__name__", JOB, contract.LABEL_PROVIDER_TYPE)
@@ -155,7 +155,7 @@ def policies() -> Panel:
         ),
         Query(
             expr=(
-                f"{chosen(contract.POLICY_INFO)}\n"
+                f"{selector(contract.POLICY_INFO)}\n"
                 f"* on ({JOB}, {_PROVIDER}) group_left ()\n"
                 f"count by ({JOB}, {_PROVIDER}) ({per_policy})"
             )

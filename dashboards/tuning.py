@@ -22,19 +22,19 @@ class Tuning:
     """A spike has more events in a window than this; on a counter that is mostly zero any multiple would alert."""
     factor: int = 5
     """And more than this many times the usual."""
-    hold: int = 120
+    for_: int = 120
     """How long a condition must last before its alert fires."""
-    keep: int = 900
+    keep_firing_for: int = 900
     """How long an alert goes on after its condition, so that it does not flap."""
     rejected_percent: int = 20
     """Share of the requests with extra headers that a policy may reject before it is thought to break callers."""
     rejected_volume: int = 20
     """Requests with extra headers in a window below which a share means nothing."""
-    rejected_hold: int = 600
+    rejected_for: int = 600
     """How long callers must be rejected before the alert fires: one client's burst of retries is no broken policy."""
-    drift_hold: int = 900
+    drift_for: int = 900
     """How long two policies may be in force at once: a rolling update takes its time."""
-    absent_hold: int = 600
+    absent_for: int = 600
     """How long telemetry may be absent: a restart takes its time."""
     remember: int = 86400
     """How long a job that reported is expected to go on reporting."""

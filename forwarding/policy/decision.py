@@ -78,6 +78,9 @@ REASONS: Mapping[DecisionKind, tuple[Reason, ...]] = {
     ),
 }
 
+ATTEMPT_REASONS = (Reason.CREDENTIAL, Reason.OVERRIDE)
+"""Reasons of a blocked header that would have replaced a header of the server."""
+
 # One phrase a reason, for the person who must act on an error, a log line or the command line's answer.
 EXPLANATIONS: Mapping[Reason, str] = {
     Reason.ALLOWED: "passes the policy",

@@ -20,8 +20,8 @@ from typing import Any, Self
 import yaml
 
 from extra_headers.dashboards.alertmanager import alertmanager_config
+from extra_headers.dashboards.alerts import rule_groups
 from extra_headers.dashboards.provisioning import prometheus_config
-from extra_headers.dashboards.rules import rule_groups
 from extra_headers.dashboards.tuning import Tuning
 from tests.dashboards.programs import program
 

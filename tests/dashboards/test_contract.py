@@ -8,8 +8,8 @@ import yaml
 from extra_headers.dashboards import colours
 from extra_headers.dashboards.alerts import alerts
 from extra_headers.dashboards.generate import GENERATED
-from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_COUNT, EVALUATION_SUM, INSTANCE, JOB
-from extra_headers.dashboards.recording import RECORDED, grown, usual
+from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_SUM, INSTANCE, JOB
+from extra_headers.dashboards.recording_rules import RECORDED, baseline, window_increase
 from extra_headers.dashboards.tuning import Tuning
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome, Reason
 from extra_headers.forwarding.policy.identity import IdentityHeaderResult
@@ -17,6 +17,7 @@ from extra_headers.telemetry import contract
 from tests.dashboards.documents import Json, Target, dashboards, panels, targets
 from tests.dashboards.promql import parse
 
+EVALUATION_COUNT = f"{contract.EVALUATION_SECONDS}_count"
 _HISTOGRAM = contract.LABELS[contract.EVALUATION_SECONDS]
 
 SCRAPED = {
@@ -27,8 +28,8 @@ SCRAPED = {
 }
 RULED = {
     **{metric: set(labels) for metric, labels in RECORDED.items()},
-    grown(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
-    usual(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
+    window_increase(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
+    baseline(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
 }
 VALUES: dict[str, set[str]] = {
     contract.LABEL_DECISION: {kind.value for kind in DecisionKind},

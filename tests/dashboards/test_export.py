@@ -10,9 +10,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from extra_headers.dashboards.artifacts import build, committed_dashboards
 from extra_headers.dashboards.cli import dashboards
-from extra_headers.dashboards.formats import Format
+from extra_headers.dashboards.export import build, committed_dashboards
 from extra_headers.dashboards.generate import GENERATED, differences, generated, main
 from extra_headers.dashboards.provisioning import PROMETHEUS_UID, TRACES_UID
 from tests.dashboards.pictures import PICTURES, WIDTH, Picture
@@ -126,7 +125,7 @@ class TestFiles:
 
     def test_config_map_holds_the_dashboards(self) -> None:
         """The ConfigMap holds both dashboards as committed, is found by Grafana's sidecar, and can be applied."""
-        text = build(Format.KUBERNETES, committed_dashboards())["kubernetes/dashboards.yaml"]
+        text = build(committed_dashboards())["kubernetes/dashboards.yaml"]
         manifest = yaml.safe_load(text)
         assert manifest["kind"] == "ConfigMap"
         assert manifest["metadata"]["labels"]["grafana_dashboard"] == "1"
@@ -136,7 +135,7 @@ class TestFiles:
 
     def test_exemplars_open_the_trace_store(self) -> None:
         """The Prometheus data source links the label of our exemplars to the provisioned trace store."""
-        text = build(Format.GRAFANA, {})["grafana/provisioning/datasources/extra-headers.yaml"]
+        text = build({})["grafana/provisioning/datasources/extra-headers.yaml"]
         sources = {source["uid"]: source for source in yaml.safe_load(text)["datasources"]}
         (destination,) = sources[PROMETHEUS_UID]["jsonData"]["exemplarTraceIdDestinations"]
         assert destination["name"] == "trace_id"
@@ -145,7 +144,7 @@ class TestFiles:
 
     def test_compose_mounts_what_is_exported(self) -> None:
         """Every folder and file that the compose file mounts is written beside it, and ports stay on loopback."""
-        files = build(Format.ALL, committed_dashboards())
+        files = build(committed_dashboards())
         services = yaml.safe_load(files["compose.yaml"])["services"]
         mounted = [v.partition(":")[0].removeprefix("./") for s in services.values() for v in s.get("volumes", [])]
         assert all(any(path.startswith(f"{folder}/") for path in files) for folder in mounted)
@@ -154,7 +153,7 @@ class TestFiles:
 
     def test_prometheus_configuration_is_valid(self, tmp_path: Path) -> None:
         """Promtool accepts the exported Prometheus configuration with its rules."""
-        for path, text in build(Format.ALL, {}).items():
+        for path, text in build({}).items():
             if path.startswith("prometheus/"):
                 local = text.replace("/etc/prometheus", str(tmp_path))
                 (tmp_path / Path(path).name).write_text(local, encoding="utf-8")

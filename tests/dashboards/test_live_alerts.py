@@ -8,7 +8,7 @@ import pytest
 from extra_headers.dashboards.tuning import Tuning
 from tests.dashboards.stack import Exporter, Prometheus, Receiver, Stack, wait_for
 
-SHORT = Tuning(window=6, baseline=30, hold=2, keep=2, new_series=2)
+SHORT = Tuning(window=6, baseline=30, for_=2, keep_firing_for=2, new_series=2)
 SPIKE, ATTEMPT = "ExtraHeadersBlockedSpike", "ExtraHeadersCredentialOverrideAttempt"
 
 

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from extra_headers.dashboards.alerts import alerts
-from extra_headers.dashboards.artifacts import Options, build
-from extra_headers.dashboards.formats import Format
+from extra_headers.dashboards.alerts import alerts, rule_groups
+from extra_headers.dashboards.export import Options, build
 from extra_headers.dashboards.generate import GENERATED
-from extra_headers.dashboards.rules import rule_groups
 from extra_headers.dashboards.tuning import Tuning, duration
 from tests.dashboards.documents import Json
 from tests.dashboards.programs import run
@@ -127,13 +125,13 @@ def test_runbook_queries_are_valid(tmp_path: Path) -> None:
 
 def test_runbook_base_is_an_option() -> None:
     """A user can point the alerts to where the runbooks stand."""
-    text = build(Format.PROMETHEUS, {}, Options(runbooks="https://wiki.example/runbooks/"))["prometheus/rules.yaml"]
+    text = build({}, Options(runbooks="https://wiki.example/runbooks/"))["prometheus/rules.yaml"]
     assert "runbook_url: https://wiki.example/runbooks/ExtraHeadersPolicyDrift.md" in text
 
 
 def test_shortened_rules_are_valid(tmp_path: Path) -> None:
     """Rules with other windows and thresholds are as valid as the committed ones."""
-    tuning = Tuning(window=7, baseline=90, floor=3, hold=1, keep=2)
+    tuning = Tuning(window=7, baseline=90, floor=3, for_=1, keep_firing_for=2)
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump(rule_groups(tuning)), encoding="utf-8")
     result = _promtool("check", "rules", path)

@@ -20,7 +20,7 @@ from .reporter import Show
 from .runner import Stage
 from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, provider_data
 
-TUNING = Tuning(window=20, baseline=120, hold=4, keep=10, new_series=2)
+TUNING = Tuning(window=20, baseline=120, for_=4, keep_firing_for=10, new_series=2)
 """What takes minutes in production takes seconds here; floor and factor are those of production."""
 HEADERS: Mapping[str, str] = {
     "X-Forwarded-For": "198.51.100.66",
@@ -98,14 +98,14 @@ def attack(stage: Stage, show: Show, monitoring: Monitoring) -> bool:
         Stopped: a signal came.
 
     """
-    window, hold = duration(TUNING.window), duration(TUNING.hold)
+    window, hold = duration(TUNING.window), duration(TUNING.for_)
     show.heading("An attack", f"{_CALLERS} callers at once, twice a second, with nothing but headers that are blocked")
     show.facts(
         {
             "sent": f"{PROVIDER_DATA_HEADER}: {provider_data(HEADERS)}",
             "alert": f"{BLOCKED_SPIKE}: more than {TUNING.floor} blocked headers in {window} and {TUNING.factor} times "
             f"the usual, for {hold}",
-            "": f"(as exported: in {duration(Tuning().window)}, for {duration(Tuning().hold)})",
+            "": f"(as exported: in {duration(Tuning().window)}, for {duration(Tuning().for_)})",
         }
     )
     started = time.monotonic()

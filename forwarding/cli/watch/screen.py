@@ -9,9 +9,9 @@ from rich.text import Text
 
 from extra_headers.telemetry import contract
 
-from ...policy.decision import DecisionKind
+from ...policy.decision import ATTEMPT_REASONS, DecisionKind
 from .lines import TOP, clock, count, override_text, rate, shadow_text
-from .state import OVERRIDE_REASONS, Row, Watch
+from .state import Row, Watch
 
 _TWO_COLUMNS = 132
 """From this width on, names and policies stand beside the decisions."""
@@ -125,7 +125,7 @@ def _names(watch: Watch, limit: int) -> RenderableType:
     table = _table("header", "reason", "provider", numbers=("per s", "seen", "total"))
     for row in rows[:limit]:
         reason = row.series.label(contract.LABEL_REASON)
-        style = "bold red" if reason in OVERRIDE_REASONS else ""
+        style = "bold red" if reason in ATTEMPT_REASONS else ""
         header, provider = row.series.label(contract.LABEL_HEADER), row.series.label(contract.LABEL_PROVIDER)
         table.add_row(Text(header, style), Text(reason, style), Text(provider), *_numbers(row))
     return _with_rest(table, len(rows) - limit)

@@ -10,11 +10,9 @@ from typing import Self
 
 from extra_headers.telemetry import contract
 
-from ...policy.decision import DecisionKind, Reason
+from ...policy.decision import ATTEMPT_REASONS, DecisionKind
 from .samples import Policy, Series, Snapshot
 
-OVERRIDE_REASONS = (Reason.CREDENTIAL, Reason.OVERRIDE)
-"""Blocked for one of these, a header would have replaced something that the server sends."""
 _HISTORY = 40
 
 
@@ -176,7 +174,7 @@ def _increases(before: Mapping[Series, float], now: Mapping[Series, float]) -> d
 
 def _is_attempt(series: Series) -> bool:
     return (
-        series.label(contract.LABEL_REASON) in OVERRIDE_REASONS
+        series.label(contract.LABEL_REASON) in ATTEMPT_REASONS
         and series.label(contract.LABEL_DECISION) == DecisionKind.BLOCKED
     )
 
@@ -199,7 +197,7 @@ def _headers(increases: Mapping[Series, float], provider: str) -> tuple[tuple[st
         for series, increase in increases.items()
         if series.metric == contract.BLOCKED_NAMES_TOTAL
         and series.label(contract.LABEL_PROVIDER) == provider
-        and series.label(contract.LABEL_REASON) in OVERRIDE_REASONS
+        and series.label(contract.LABEL_REASON) in ATTEMPT_REASONS
         and increase > 0
     }
     return tuple(sorted(found))

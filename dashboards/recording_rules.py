@@ -24,15 +24,15 @@ RECORDED = {BLOCKED_NAMES_FROM_ZERO: contract.LABELS[contract.BLOCKED_NAMES_TOTA
 """Recorded series that panels query, with their labels beside job and instance."""
 
 
-def grown(tuning: Tuning) -> str:
+def window_increase(tuning: Tuning) -> str:
     """Return the name of the series that counts decisions in a window, by job, provider and decision."""
     metric = contract.DECISIONS_TOTAL.removesuffix("_total")
     return f"{JOB}_{contract.LABEL_PROVIDER}_{contract.LABEL_DECISION}:{metric}:increase{duration(tuning.window)}"
 
 
-def usual(tuning: Tuning) -> str:
-    """Return the name of the series that holds the usual value of `grown`."""
-    return f"{grown(tuning)}_avg{duration(tuning.baseline)}"
+def baseline(tuning: Tuning) -> str:
+    """Return the name of the mean of `window_increase` over the baseline."""
+    return f"{window_increase(tuning)}_avg{duration(tuning.baseline)}"
 
 
 def recording_rules(tuning: Tuning) -> list[Rule]:
@@ -40,14 +40,15 @@ def recording_rules(tuning: Tuning) -> list[Rule]:
     counter = contract.BLOCKED_NAMES_TOTAL
     known = f"present_over_time({counter}[{duration(tuning.forget_series)}] offset {duration(tuning.new_series)})"
     by = f"{JOB}, {contract.LABEL_PROVIDER}, {contract.LABEL_DECISION}"
+    window = duration(tuning.window)
     return [
         {
-            "record": grown(tuning),
-            "expr": f"sum by ({by}) (increase({contract.DECISIONS_TOTAL}[{duration(tuning.window)}]))",
+            "record": window_increase(tuning),
+            "expr": f"sum by ({by}) (increase({contract.DECISIONS_TOTAL}[{window}]))",
         },
         {
-            "record": usual(tuning),
-            "expr": (f"avg_over_time({grown(tuning)}[{duration(tuning.baseline)}] offset {duration(tuning.window)})"),
+            "record": baseline(tuning),
+            "expr": f"avg_over_time({window_increase(tuning)}[{duration(tuning.baseline)}] offset {window})",
         },
         {
             "record": BLOCKED_NAMES_FROM_ZERO,

@@ -12,8 +12,7 @@ from typing import Final
 import yaml
 
 from . import alertmanager, kubernetes, provisioning
-from .formats import Format
-from .rules import rule_groups
+from .alerts import rule_groups
 from .tuning import DEFAULT_RUNBOOKS
 
 DASHBOARDS: Final = ("extra-headers-overview.json", "extra-headers-provider.json")
@@ -37,49 +36,30 @@ def committed_dashboards() -> dict[str, str]:
     return {name: (folder / name).read_text(encoding="utf-8") for name in DASHBOARDS}
 
 
-def build(wanted: Format, dashboards: Mapping[str, str], options: Options | None = None) -> dict[str, str]:
-    """Return the content of every file of a format by its path.
+def build(dashboards: Mapping[str, str], options: Options | None = None) -> dict[str, str]:
+    """Return the content of every file by its path, whose first folder is the part of the export that it belongs to.
 
     Args:
-        wanted: which files.
         dashboards: JSON by file name.
         options: what the user chose.
 
     """
     options = options or Options()
     groups = rule_groups(runbooks=options.runbooks)
-    grafana = {f"grafana/dashboards/{name}": text for name, text in dashboards.items()} | {
+    scrape = provisioning.prometheus_config(
+        ["host.docker.internal:9464"], "alertmanager:9093", "/etc/prometheus/rules.yaml"
+    )
+    routes = alertmanager.alertmanager_config(options.receiver_url)
+    return {f"grafana/dashboards/{name}": text for name, text in dashboards.items()} | {
         "grafana/provisioning/datasources/extra-headers.yaml": _yaml(provisioning.data_sources()),
         "grafana/provisioning/dashboards/extra-headers.yaml": _yaml(provisioning.dashboard_provider()),
-    }
-    rules = {"prometheus/rules.yaml": _yaml(groups)}
-    routes = {
-        "alertmanager/alertmanager.yaml": _yaml(
-            alertmanager.alertmanager_config(options.receiver_url), "an example: put your receivers in"
-        )
-    }
-    manifests = {
+        "prometheus/rules.yaml": _yaml(groups),
+        "prometheus/prometheus.yml": _yaml(scrape),
+        "alertmanager/alertmanager.yaml": _yaml(routes, "an example: put your receivers in"),
         "kubernetes/prometheus-rule.yaml": _yaml(kubernetes.prometheus_rule(groups)),
         "kubernetes/dashboards.yaml": _yaml(kubernetes.dashboard_config_map(dashboards)),
+        "compose.yaml": _yaml(provisioning.compose_file(), "start with: docker compose up"),
     }
-    match wanted:
-        case Format.GRAFANA:
-            return grafana
-        case Format.PROMETHEUS:
-            return rules
-        case Format.ALERTMANAGER:
-            return routes
-        case Format.KUBERNETES:
-            return manifests
-        case Format.ALL:
-            scrape = provisioning.prometheus_config(
-                ["host.docker.internal:9464"], "alertmanager:9093", "/etc/prometheus/rules.yaml"
-            )
-            around = {
-                "prometheus/prometheus.yml": _yaml(scrape),
-                "compose.yaml": _yaml(provisioning.compose_file(), "start with: docker compose up"),
-            }
-            return grafana | rules | routes | manifests | around
 
 
 class _BlockText(yaml.SafeDumper):
