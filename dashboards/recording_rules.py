@@ -20,7 +20,7 @@ A name's series begins with its first event, which `increase()` cannot see; the 
 missing from the panel that answers "which header was it".
 """
 
-RECORDED = {BLOCKED_NAMES_FROM_ZERO: contract.LABELS[contract.BLOCKED_NAMES_TOTAL]}
+RECORDED = {BLOCKED_NAMES_FROM_ZERO: contract.METRICS[contract.BLOCKED_NAMES_TOTAL].labels}
 """Recorded series that panels query, with their labels beside job and instance."""
 
 

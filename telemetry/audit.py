@@ -47,8 +47,7 @@ class RateLimit:
         """Return how many were held back since the last one admitted; None where this one is held back, too."""
         with self._lock:
             now = self._clock()
-            # A clock that goes backwards must not empty the bucket.
-            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._filled_at) * self._per_second)
+            self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
             self._filled_at = now
             if self._tokens < 1:
                 self._suppressed += 1

@@ -17,7 +17,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from .settings import METRICS_PORT, TelemetrySettings
+from .contract import ENV_METRICS_PORT
+from .settings import TelemetrySettings
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
@@ -86,7 +87,7 @@ def _serve(settings: TelemetrySettings) -> None:
                 hint = "" if directory else "; several workers need PROMETHEUS_MULTIPROC_DIR"
                 _log.error(
                     "extra_headers: %s=%d cannot be served, requests are not affected: %s%s",
-                    METRICS_PORT,
+                    ENV_METRICS_PORT,
                     port,
                     error.strerror or error,
                     hint,

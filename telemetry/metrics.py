@@ -18,6 +18,7 @@ from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Eval
 from extra_headers.forwarding.policy.identity import IdentityHeaderResult, IdentityHeaders
 
 from . import contract
+from .contract import METRICS
 
 _log = logging.getLogger(__name__)
 
@@ -48,49 +49,26 @@ class Metrics:
     """The metric families, registered once per registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, help_text: str) -> Counter:
-            return Counter(name, help_text, contract.LABELS[name], registry=registry)
+        def counter(name: str) -> Counter:
+            return Counter(name, METRICS[name].help, METRICS[name].labels, registry=registry)
 
-        def info(name: str, help_text: str) -> Gauge:
-            return Gauge(name, help_text, contract.LABELS[name], registry=registry, multiprocess_mode="livemax")
+        def info(name: str) -> Gauge:
+            labels = METRICS[name].labels
+            return Gauge(name, METRICS[name].help, labels, registry=registry, multiprocess_mode="livemax")
 
-        self.decisions = counter(contract.DECISIONS_TOTAL, "Extra headers of callers, by decision and reason.")
-        self.blocked_names = counter(
-            contract.BLOCKED_NAMES_TOTAL, "Blocked extra headers, by the entry of the policy that blocked them."
-        )
-        self.requests = counter(
-            contract.REQUESTS_TOTAL, "Requests with extra headers, by outcome. Requests without are not counted."
-        )
-        self.identity_headers = counter(
-            contract.IDENTITY_HEADERS_TOTAL,
-            "Identity headers from the authenticated caller, by what becomes of them.",
-        )
-        self.shadow_decisions = counter(
-            contract.SHADOW_DECISIONS_TOTAL,
-            "Extra headers of callers, by the live decision and that of the shadow policy.",
-        )
-        self.shadow_requests = counter(
-            contract.SHADOW_REQUESTS_TOTAL, "Requests with extra headers, by outcome and that under the shadow policy."
-        )
-        self.counters = (
-            self.decisions,
-            self.blocked_names,
-            self.requests,
-            self.identity_headers,
-            self.shadow_decisions,
-            self.shadow_requests,
-        )
+        self.counters = {name: counter(name) for name, metric in METRICS.items() if metric.kind == "counter"}
+        self.decisions = self.counters[contract.DECISIONS_TOTAL]
+        self.blocked_names = self.counters[contract.BLOCKED_NAMES_TOTAL]
+        self.requests = self.counters[contract.REQUESTS_TOTAL]
+        self.identity_headers = self.counters[contract.IDENTITY_HEADERS_TOTAL]
+        self.shadow_decisions = self.counters[contract.SHADOW_DECISIONS_TOTAL]
+        self.shadow_requests = self.counters[contract.SHADOW_REQUESTS_TOTAL]
+        seconds = METRICS[contract.EVALUATION_SECONDS]
         self.evaluation_seconds = Histogram(
-            contract.EVALUATION_SECONDS,
-            "Time to decide the extra headers of one request, in seconds.",
-            contract.LABELS[contract.EVALUATION_SECONDS],
-            buckets=_EVALUATION_BUCKETS,
-            registry=registry,
+            seconds.name, seconds.help, seconds.labels, buckets=_EVALUATION_BUCKETS, registry=registry
         )
-        self.policy_info = info(contract.POLICY_INFO, "The policy in force on a provider; always 1.")
-        self.shadow_policy_info = info(
-            contract.SHADOW_POLICY_INFO, "The policy that enforcing a provider's shadow policy would give; always 1."
-        )
+        self.policy_info = info(contract.POLICY_INFO)
+        self.shadow_policy_info = info(contract.SHADOW_POLICY_INFO)
 
     @classmethod
     @cache
@@ -152,7 +130,7 @@ class ProviderMetrics:
 
         """
         self._requests[evaluation.outcome].inc()
-        self._seconds.observe(max(seconds, 0.0))  # a clock that was set back must not look like a restarted server
+        self._seconds.observe(seconds)
         if evaluation.forwarded:
             self._by_reason[Reason.ALLOWED].inc(len(evaluation.forwarded))
             if len(evaluation.forwarded) == len(evaluation.decisions):
@@ -168,8 +146,7 @@ class ProviderMetrics:
         if context is None or not context.trace_flags.sampled:
             return None
         now = time.monotonic()
-        # A time further off is from before the clock was set back.
-        if now < self._next_exemplar.get(reason, now) <= now + _EXEMPLAR_SECONDS:
+        if now < self._next_exemplar.get(reason, now):
             return None
         self._next_exemplar[reason] = now + _EXEMPLAR_SECONDS
         return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}

@@ -11,11 +11,10 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 from prometheus_client import REGISTRY, Counter
 
+from . import contract
 from .metrics import Metrics
-from .settings import OTEL_METRICS
 
 _log = logging.getLogger(__name__)
-_METER = "extra_headers"
 _PROMETHEUS_EXPORTER = "opentelemetry.exporter.prometheus"
 
 
@@ -25,15 +24,13 @@ def create_otel_counters(families: Metrics) -> None:
         _log.warning(
             "extra_headers: %s is ignored, because the Prometheus endpoint of this process also serves OpenTelemetry "
             "metrics and would show each total twice",
-            OTEL_METRICS,
+            contract.ENV_OTEL_METRICS,
         )
         return
-    meter = metrics.get_meter(_METER)
-    for family in families.counters:
-        (described,) = family.collect()
-        # An OTLP to Prometheus translation restores the Prometheus name from this one.
-        name = described.name.replace("extra_headers_", "extra_headers.", 1)
-        meter.create_observable_counter(name, [_reader(family)], description=described.documentation)
+    meter = metrics.get_meter(contract.NAMESPACE)
+    for name, family in families.counters.items():
+        metric = contract.METRICS[name]
+        meter.create_observable_counter(metric.otlp_name or name, [_reader(family)], metric.unit, metric.help)
 
 
 def _reader(family: Counter) -> Callable[[CallbackOptions], Iterable[Observation]]:

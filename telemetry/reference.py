@@ -1,66 +1,73 @@
-"""Writes docs/telemetry.md from registry.yaml: `python -m extra_headers.telemetry.reference > docs/telemetry.md`."""
+"""Writes docs/telemetry.md from the contract: `python -m extra_headers.telemetry.reference > docs/telemetry.md`."""
 
 import sys
-from importlib.resources import files
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import yaml
+from . import contract
+from .contract import Attribute, Metric
 
 _INTRODUCTION = """\
 # Telemetry reference
 
-Generated from `telemetry/registry.yaml`; do not edit. `make docs` writes it.
+Generated from `telemetry/contract.py`; do not edit. `make docs` writes it.
 
-Metrics are in prometheus-client's default registry: on OGX's own endpoint (`OGX_METRICS_ENDPOINT_ENABLED=1`, port
-9464), or on the add-on's own (`EXTRA_HEADERS_METRICS_PORT`). Traces and log events go wherever the process's
-OpenTelemetry providers send them; where there is no tracer provider and `OTEL_EXPORTER_OTLP_ENDPOINT` is set, the
-add-on installs one. No metric, span, log line or error ever holds the value of a header.
+Metrics are registered in prometheus-client's default registry. Scrape OGX's endpoint (`OGX_METRICS_ENDPOINT_ENABLED=1`,
+port 9464) or, where the host has none, the add-on's own (`EXTRA_HEADERS_METRICS_PORT`). Traces and log events go
+wherever the process's OpenTelemetry providers send them; where there is no tracer provider and
+`OTEL_EXPORTER_OTLP_ENDPOINT` is set, the add-on installs one. No metric, span, log line or error contains the value of
+a header.
 """
 
+_SPANS = """\
+These attributes are on the request's server span and on every CLIENT span of the calls to the provider that follow:
+names only, never a value. A request without extra headers has them only where the server sets identity headers on it,
+and then without counts."""
 
-def registry() -> list[dict[str, Any]]:
-    """Return the groups of the registry."""
-    text = files("extra_headers.telemetry").joinpath("registry.yaml").read_text()
-    groups: list[dict[str, Any]] = yaml.safe_load(text)["groups"]
-    return groups
+_AUDIT = f"""\
+A request with a blocked or malformed header, or one that is rejected because an identity header is missing, leads to
+one OpenTelemetry log event `{contract.EVENT_DECISION}` with the span attributes above, except for
+`extra_headers.shadow.*`, and those below. The same record goes to the logger `{contract.LOGGER_AUDIT}`. Records are
+rate-limited per provider and process: a burst of 20, then 5 per second."""
 
 
 def render() -> str:
     """Return the reference as Markdown."""
-    groups = registry()
-    parts = [_INTRODUCTION, "## Metrics\n"]
-    for group in (g for g in groups if g["type"] == "metric"):
-        labels = ", ".join(f"`{label}`" for label in group["attributes"])
-        facts = f"{group['instrument']}, unit `{group['unit']}`, labels {labels}"
-        if "otel_name" in group:
-            facts += f"; over OTLP `{group['otel_name']}`"
-        parts.append(f"### `{group['metric_name']}`\n\n{_flat(group['brief'])} ({facts})\n")
-        if "note" in group:
-            parts.append(_flat(group["note"]) + "\n")
-    titles = {
-        "labels.extra_headers": "Labels",
-        "span.extra_headers": "Span attributes",
-        "event.extra_headers.decision": "Audit log",
-        "environment.extra_headers": "Environment variables",
-    }
-    for group in (g for g in groups if g["id"] in titles):
-        parts.append(
-            f"## {titles[group['id']]}\n\n{_flat(group['brief'])} {_flat(group.get('note', ''))}".rstrip() + "\n"
-        )
-        parts.append("| name | type | meaning |\n|---|---|---|\n" + "".join(map(_row, group["attributes"])))
-    return "\n".join(parts)
+    return "\n".join(_parts())
 
 
-def _row(attribute: dict[str, Any]) -> str:
-    if "members" in attribute:
-        values = ", ".join(f"`{member}`" for member in attribute["members"])
-    else:
-        values = "e.g. " + ", ".join(f"`{example}`" for example in attribute["examples"])
-    return f"| `{attribute['id']}` | {attribute['type']} | {_flat(attribute['brief'])} ({values}) |\n"
+def _parts() -> Iterator[str]:
+    yield _INTRODUCTION
+    yield "## Metrics\n"
+    for metric in contract.METRICS.values():
+        yield _metric(metric)
+    yield _table(
+        "Labels", "Label values come from closed sets and from the run config, never from a caller.", contract.LABELS
+    )
+    yield _table("Span attributes", _SPANS, (*contract.EVENT_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES))
+    yield _table("Audit log", _AUDIT, contract.AUDIT_ATTRIBUTES)
+    yield _table("Environment variables", "Set these for the server process.", contract.ENVIRONMENT)
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+def _metric(metric: Metric) -> str:
+    facts = f"{metric.kind}, unit `{metric.unit}`, labels {_code(metric.labels)}"
+    if metric.otlp_name is not None:
+        facts += f"; over OTLP `{metric.otlp_name}`"
+    note = f"\n{metric.note}\n" if metric.note else ""
+    return f"### `{metric.name}`\n\n{metric.help} ({facts})\n{note}"
+
+
+def _table(title: str, introduction: str, rows: Sequence[Attribute]) -> str:
+    header = "| name | type | meaning |\n|---|---|---|\n"
+    return f"## {title}\n\n{introduction}\n\n{header}{''.join(map(_row, rows))}"
+
+
+def _row(attribute: Attribute) -> str:
+    values = _code(attribute.members) or f"e.g. `{attribute.example}`"
+    return f"| `{attribute.name}` | {attribute.kind} | {attribute.help} ({values}) |\n"
+
+
+def _code(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
+
+from . import contract
 
 _log = logging.getLogger(__name__)
-
-METRICS_PORT: Final = "EXTRA_HEADERS_METRICS_PORT"
-METRICS_HOST: Final = "EXTRA_HEADERS_METRICS_HOST"
-OTEL_METRICS: Final = "EXTRA_HEADERS_OTEL_METRICS"
-CAPTURE_USER: Final = "EXTRA_HEADERS_CAPTURE_USER"
-MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus-client's own: where several workers share their counters."""
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
@@ -45,20 +40,22 @@ class TelemetrySettings:
         """Read the settings."""
         return cls(
             metrics_port=_port(environment),
-            metrics_host=environment.get(METRICS_HOST, "").strip() or _LOOPBACK,
-            otel_metrics=_flag(environment, OTEL_METRICS, default=False),
-            capture_user=_flag(environment, CAPTURE_USER, default=True),
-            multiprocess_directory=environment.get(MULTIPROCESS_DIRECTORY) or None,
+            metrics_host=environment.get(contract.ENV_METRICS_HOST, "").strip() or _LOOPBACK,
+            otel_metrics=_flag(environment, contract.ENV_OTEL_METRICS, default=False),
+            capture_user=_flag(environment, contract.ENV_CAPTURE_USER, default=True),
+            multiprocess_directory=environment.get(contract.ENV_MULTIPROCESS_DIRECTORY) or None,
         )
 
 
 def _port(environment: Mapping[str, str]) -> int | None:
-    text = environment.get(METRICS_PORT, "").strip()
+    text = environment.get(contract.ENV_METRICS_PORT, "").strip()
     if not text:
         return None
     if re.fullmatch("[0-9]{1,5}", text) and 0 < int(text) <= _HIGHEST_PORT:
         return int(text)
-    _log.error("extra_headers: %s must be a port from 1 to %d; no metrics endpoint", METRICS_PORT, _HIGHEST_PORT)
+    _log.error(
+        "extra_headers: %s must be a port from 1 to %d; no metrics endpoint", contract.ENV_METRICS_PORT, _HIGHEST_PORT
+    )
     return None
 
 

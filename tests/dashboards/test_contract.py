@@ -18,10 +18,10 @@ from tests.dashboards.documents import Json, Target, dashboards, panels, targets
 from tests.dashboards.promql import parse
 
 EVALUATION_COUNT = f"{contract.EVALUATION_SECONDS}_count"
-_HISTOGRAM = contract.LABELS[contract.EVALUATION_SECONDS]
+_HISTOGRAM = contract.METRICS[contract.EVALUATION_SECONDS].labels
 
 SCRAPED = {
-    **{metric: set(labels) for metric, labels in contract.LABELS.items() if metric != contract.EVALUATION_SECONDS},
+    **{name: set(metric.labels) for name, metric in contract.METRICS.items() if name != contract.EVALUATION_SECONDS},
     EVALUATION_BUCKET: {*_HISTOGRAM, "le"},
     EVALUATION_SUM: set(_HISTOGRAM),
     EVALUATION_COUNT: set(_HISTOGRAM),

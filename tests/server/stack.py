@@ -50,7 +50,7 @@ _ANTHROPIC = {
 ENDPOINTS: Mapping[str, Endpoint] = {**_INFERENCE, **_ANTHROPIC} if IS_OGX else _INFERENCE
 """The endpoints that the host has. Responses, which calls chat, is not among them."""
 
-_METRICS = sorted(contract.LABELS)
+_METRICS = sorted(contract.METRICS)
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 

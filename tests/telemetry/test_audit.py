@@ -101,17 +101,6 @@ class TestRateLimit:
         clock.now += 3600
         assert [limit.admit() for _ in range(4)] == [1, 0, 0, None]
 
-    def test_a_clock_that_jumps_back_stops_nothing(self) -> None:
-        """A clock set back neither empties nor fills the bucket."""
-        clock = _Clock()
-        limit = RateLimit(burst=2, per_second=1, clock=clock)
-
-        assert limit.admit() == 0
-        clock.now -= 10_000
-        assert [limit.admit(), limit.admit()] == [0, None]
-        clock.now += 1
-        assert limit.admit() == 1
-
     def test_the_next_record_says_how_many_were_held_back(self, caplog: pytest.LogCaptureFixture) -> None:
         """Nothing vanishes without a number."""
         clock = _Clock()

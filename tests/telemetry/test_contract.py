@@ -1,56 +1,55 @@
-"""Code, registry and documentation say the same."""
+"""Code, contract and documentation agree."""
 
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
 from extra_headers.forwarding import Policy, evaluate
-from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
-from extra_headers.forwarding.policy.identity import IdentityHeaderResult, User
-from extra_headers.telemetry import contract, settings
+from extra_headers.forwarding.policy.identity import User
+from extra_headers.telemetry import contract
+from extra_headers.telemetry.contract import Attribute
 from extra_headers.telemetry.metrics import Metrics
-from extra_headers.telemetry.reference import registry, render
+from extra_headers.telemetry.reference import render
+from extra_headers.telemetry.settings import TelemetrySettings
 from extra_headers.telemetry.spans import decision_attributes, shadow_attributes
 
-_GROUPS = {group["id"]: group for group in registry()}
+_ON_SPANS = {a.name: a for a in (*contract.EVENT_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES)}
 
 
-def _attributes(group: str) -> dict[str, dict[str, object]]:
-    return {attribute["id"]: attribute for attribute in _GROUPS[group]["attributes"]}
+def _constants(prefix: str) -> list[str]:
+    return sorted(value for key, value in vars(contract).items() if key.startswith(prefix))
 
 
-def test_metrics_and_labels() -> None:
-    """The registry lists the metrics of the code, each with its labels, and every label is described."""
-    metrics = {g["metric_name"]: tuple(g["attributes"]) for g in registry() if g["type"] == "metric"}
-
-    assert metrics == contract.LABELS
-    assert {label for labels in metrics.values() for label in labels} == set(_attributes("labels.extra_headers"))
+def _names(*groups: tuple[Attribute, ...]) -> list[str]:
+    return sorted(attribute.name for group in groups for attribute in group)
 
 
-def test_the_metrics_are_of_the_registered_kind() -> None:
-    """Counter, histogram or gauge: as registered, so they are made."""
-    families = CollectorRegistry()
-    Metrics(families)
-    made = {family.name: family.type for family in families.collect()}
-    registered = {g["metric_name"].removesuffix("_total"): g["instrument"] for g in registry() if g["type"] == "metric"}
+def test_every_family_is_registered_as_described() -> None:
+    """Name, kind, labels and help of each metric are in the registry as they are in the contract, and no others."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    described = {m.name.removesuffix("_total"): (m.kind, m.help) for m in contract.METRICS.values()}
+    registered = {family.name: (family.type, family.documentation) for family in registry.collect()}
 
-    assert made == registered
-
-
-def test_closed_sets() -> None:
-    """The members of decision, reason and outcome are those of the code, in its order."""
-    labels = _attributes("labels.extra_headers")
-
-    assert labels["decision"]["members"] == [kind.value for kind in DecisionKind]
-    assert labels["reason"]["members"] == [reason.value for reasons in REASONS.values() for reason in reasons]
-    assert labels["outcome"]["members"] == [outcome.value for outcome in Outcome]
-    assert labels["result"]["members"] == [result.value for result in IdentityHeaderResult]
-    for label in ("decision", "reason", "outcome"):
-        assert labels[f"shadow_{label}"]["members"] == labels[label]["members"]
+    assert registered == described
+    assert {label for metric in contract.METRICS.values() for label in metric.labels} == set(_names(contract.LABELS))
 
 
-def test_span_attributes() -> None:
-    """A span with everything to say carries exactly the registered attributes, of the registered types."""
+def test_every_name_is_described_once() -> None:
+    """Each name that code can import is described, and nothing is described twice or without a name."""
+    attributes = (contract.EVENT_ATTRIBUTES, contract.SHADOW_ATTRIBUTES, contract.AUDIT_ATTRIBUTES)
+
+    assert _names(contract.LABELS) == _constants("LABEL_")
+    assert _names(*attributes) == _constants("ATTR_")
+    assert _names(contract.ENVIRONMENT) == _constants("ENV_")
+    for attribute in (*contract.LABELS, *contract.ENVIRONMENT, *(a for group in attributes for a in group)):
+        assert bool(attribute.members) == (attribute.kind == "enum"), attribute.name
+        assert bool(attribute.members) != bool(attribute.example), attribute.name
+
+
+def test_a_span_carries_the_described_attributes() -> None:
+    """A span of a request with every feature has each attribute, of the described type and from its closed set."""
     headers = {"X-A": "1", "Cookie": "s", "X-B": "\n", "X-C": "1"}
     live = evaluate(headers, Policy(on_malformed="drop", block=("x-c",)))
     shadow = evaluate(headers, Policy(on_malformed="drop", block=("x-a",)))
@@ -61,30 +60,37 @@ def test_span_attributes() -> None:
         **decision_attributes(live, "p", "d", User("u", "t"), identity_headers),
         **shadow_attributes(live, shadow, "d"),
     }
-    registered = _attributes("span.extra_headers")
 
-    assert set(emitted) == set(registered)
+    assert set(emitted) == set(_ON_SPANS)
     kinds = {str: ("string", "enum"), int: ("int",), list: ("string[]",)}
-    assert all(registered[key]["type"] in kinds[type(value)] for key, value in emitted.items())
+    for name, value in emitted.items():
+        assert _ON_SPANS[name].kind in kinds[type(value)], name
+        assert not _ON_SPANS[name].members or value in _ON_SPANS[name].members, name
 
 
-def test_constants_are_registered() -> None:
-    """No attribute name exists in the code that the registry does not know."""
-    constants = {value for key, value in vars(contract).items() if key.startswith("ATTR_")}
-    known = set(_attributes("span.extra_headers")) | set(_attributes("event.extra_headers.decision"))
+def test_the_actions_are_those_of_the_policy() -> None:
+    """Values of `on_blocked` and `on_malformed` are written as text in the contract, which may not import the model."""
+    for label in (contract.LABEL_ON_BLOCKED, contract.LABEL_ON_MALFORMED):
+        (described,) = (a for a in contract.LABELS if a.name == label)
+        assert described.members == get_args(Policy.model_fields[label].annotation)
 
-    assert constants == known
 
+def test_the_settings_read_every_variable() -> None:
+    """A described environment variable is one that is asked for, and the other way round."""
+    asked: set[str] = set()
 
-def test_environment_variables() -> None:
-    """The registry lists the variables that the settings read."""
-    variables = {value for key, value in vars(settings).items() if key.isupper() and not key.startswith("_")}
+    class Environment(dict[str, str]):
+        def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+            asked.add(name)
+            return default
 
-    assert variables == set(_attributes("environment.extra_headers"))
+    TelemetrySettings.from_environment(Environment())
+
+    assert sorted(asked) == _names(contract.ENVIRONMENT)
 
 
 def test_the_documentation_is_generated() -> None:
-    """docs/telemetry.md is what the registry says; `make docs` writes it."""
+    """docs/telemetry.md is what the contract says; `make docs` writes it."""
     committed = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
 
     assert committed == render()

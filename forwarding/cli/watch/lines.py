@@ -21,7 +21,9 @@ def block(watch: Watch, began: float) -> Iterator[str]:
             yield f"endpoint {endpoint.url} read at {clock(began, endpoint.read_at)}"
     if not watch.has_numbers:
         return
-    yield from _aligned("decision", watch.rows(contract.DECISIONS_TOTAL), contract.LABELS[contract.DECISIONS_TOTAL])
+    yield from _aligned(
+        "decision", watch.rows(contract.DECISIONS_TOTAL), contract.METRICS[contract.DECISIONS_TOTAL].labels
+    )
     yield from _aligned("blocked-name", watch.rows(contract.BLOCKED_NAMES_TOTAL)[:TOP], _BLOCKED_LABELS)
     yield f"override-attempt {override_text(watch, began)}"
     for row in watch.policies():

@@ -68,7 +68,7 @@ def parse(text: str) -> Snapshot:
             series = Series(metric, tuple(sorted(labels.items())))
             counters[series] = counters.get(series, 0.0) + value
         elif metric == contract.POLICY_INFO and value == 1:
-            policies.add(Policy(*(labels.get(label, "") for label in contract.LABELS[contract.POLICY_INFO])))
+            policies.add(Policy(*(labels.get(label, "") for label in contract.METRICS[contract.POLICY_INFO].labels)))
     if not counters and not policies:
         raise UnreadableError(ADVICE)
     return Snapshot(counters, frozenset(policies))
