@@ -11,14 +11,14 @@ import click
 
 from .export import DASHBOARDS, build
 from .overview import overview
-from .provider_detail import provider_detail
+from .provider import provider
 
 GENERATED = Path(__file__).resolve().parent / "generated"
 
 
 def generated() -> dict[str, str]:
     """Return the content of every committed file by its path under `generated/`."""
-    return build(dict(zip(DASHBOARDS, (overview(), provider_detail()), strict=True)))
+    return build(dict(zip(DASHBOARDS, (overview(), provider()), strict=True)))
 
 
 def differences(wanted: Mapping[str, str], folder: Path) -> list[str]:

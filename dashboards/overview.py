@@ -5,11 +5,11 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import colours, shared
-from .assembly import assemble
-from .links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
-from .panels import About, Column, Panel, Query, graph, grid, number
+from . import shared_panels
+from .dashboard import assemble
+from .panels import ATTEMPT_COLOURS, Column, Panel, PanelOptions, Query, stat, table, timeseries
 from .promql import ATTEMPTS, BLOCKED, JOB, NOT_FORWARDED, increase, outcome, per_minute, selector
+from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 
 TITLE: Final = "Extra headers: overview"
 
@@ -26,26 +26,26 @@ def overview() -> str:
         {
             "Is anyone trying to override credentials?": [_attempts(), _rejected(), _drifting(), _attempts_over_time()],
             "Did the rate of blocked headers change?": [
-                shared.decisions_over_time(),
+                shared_panels.decisions_over_time(),
                 _blocked_by_provider(),
-                shared.stopped_by_reason(DecisionKind.BLOCKED, width=24),
-                shared.top_blocked_names(),
+                shared_panels.stopped_by_reason(DecisionKind.BLOCKED, width=24),
+                shared_panels.top_blocked_names(),
                 _provider_by_reason(),
             ],
             "Are legitimate callers being broken by the policy?": [
-                shared.stopped_requests(),
-                shared.stopped_by_reason(DecisionKind.MALFORMED),
+                shared_panels.stopped_requests(),
+                shared_panels.stopped_by_reason(DecisionKind.MALFORMED),
             ],
-            "Is the same policy in force on every replica?": [shared.policies()],
-            "What does the add-on cost?": [shared.evaluation_time(), shared.time_spent()],
+            "Is the same policy in force on every replica?": [shared_panels.policies()],
+            "What does the add-on cost?": [shared_panels.evaluation_time(), shared_panels.time_spent()],
         },
         [dashboard_link("Extra headers: provider detail", PROVIDER_UID)],
     )
 
 
 def _attempts() -> Panel:
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title="Override and credential attempts",
             description=(
                 f"Headers in the time range that would have replaced a credential or another header that the server "
@@ -63,8 +63,8 @@ def _attempts() -> Panel:
 
 
 def _rejected() -> Panel:
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title="Requests rejected",
             description=(
                 f"Requests with extra headers in the time range that were answered with 400 or 403 "
@@ -81,8 +81,8 @@ def _rejected() -> Panel:
 
 def _drifting() -> Panel:
     policies = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({selector(contract.POLICY_INFO)})"
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title="Providers with policy drift",
             description=(
                 f"Providers whose instances report more than one policy ({contract.POLICY_INFO}). Above zero for "
@@ -99,8 +99,8 @@ def _drifting() -> Panel:
 
 
 def _attempts_over_time() -> Panel:
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Attempts by provider",
             description=(
                 f"Headers a minute with reason credential or override, by provider ({_DECISIONS}). Points are "
@@ -120,8 +120,8 @@ def _attempts_over_time() -> Panel:
 
 
 def _blocked_by_provider() -> Panel:
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Blocked headers by provider, and a day before",
             description=(
                 f"Blocked headers a minute by provider ({_DECISIONS}); dashed: all of them at the same time the day "
@@ -137,8 +137,8 @@ def _blocked_by_provider() -> Panel:
 
 def _provider_by_reason() -> Panel:
     reason = contract.LABEL_REASON
-    return grid(
-        About(
+    return table(
+        PanelOptions(
             title="Reasons by provider",
             description=(
                 f"Headers that were not forwarded in the time range, by reason and provider ({_DECISIONS}). One "
@@ -156,5 +156,5 @@ def _provider_by_reason() -> Panel:
             ),
             ("organize", {"renameByName": {f"{reason}\\{_PROVIDER}": reason}}),
         ],
-        columns=[Column(name=reason, colours=colours.ATTEMPTS)],
+        columns=[Column(name=reason, colours=ATTEMPT_COLOURS)],
     )

@@ -9,18 +9,63 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
-from grafana_foundation_sdk.builders import prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import prometheus
+from grafana_foundation_sdk.builders import stat as stat_builders
+from grafana_foundation_sdk.builders import table as table_builders
+from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from .links import provider_detail_link
-from .variables import DATA_SOURCE
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome, Reason
 
-type Panel = timeseries.Panel | stat.Panel | table.Panel
+from .variables import DATA_SOURCE, provider_detail_link
+
+type Panel = timeseries_builders.Panel | stat_builders.Panel | table_builders.Panel
 
 
-_NUMBER_SIZE: Final = 56
+# Green passes, orange and yellow is blocked, purple and blue is malformed, red is an attack. The names are Grafana's,
+# so that they follow its theme.
+DECISION_COLOURS: Final[Mapping[str, str]] = {
+    DecisionKind.FORWARDED.value: "green",
+    DecisionKind.BLOCKED.value: "orange",
+    DecisionKind.MALFORMED.value: "purple",
+}
+
+OUTCOME_COLOURS: Final[Mapping[str, str]] = {
+    Outcome.CLEAN.value: "green",
+    Outcome.FILTERED.value: "yellow",
+    Outcome.REJECTED.value: "red",
+}
+
+ATTEMPT_COLOURS: Final[Mapping[str, str]] = {
+    Reason.CREDENTIAL.value: "red",
+    Reason.OVERRIDE.value: "dark-red",
+}
+
+REASON_COLOURS: Final[Mapping[str, str]] = {
+    **ATTEMPT_COLOURS,
+    Reason.ROUTING.value: "dark-orange",
+    Reason.CLIENT_IDENTITY.value: "orange",
+    Reason.FRAMING.value: "light-orange",
+    Reason.GATEWAY.value: "super-light-orange",
+    Reason.ACCOUNT.value: "dark-yellow",
+    Reason.OPERATOR.value: "yellow",
+    Reason.NOT_ALLOWED.value: "light-yellow",
+    Reason.SDK.value: "dark-blue",
+    Reason.TRACE_CONTEXT.value: "blue",
+    Reason.BROWSER.value: "light-blue",
+    Reason.TYPE.value: "purple",
+    Reason.NAME.value: "dark-purple",
+    Reason.VALUE.value: "light-purple",
+    Reason.DUPLICATE.value: "super-light-purple",
+    Reason.ENVELOPE.value: "dark-blue",
+    Reason.TOO_MANY.value: "blue",
+    Reason.TOO_LARGE.value: "light-blue",
+}
+"""Reds for what would have replaced something of the server's, blues for what clients send without thinking."""
+
+_STAT_SIZE: Final = 56
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +81,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class PanelOptions:
     """What a reader needs to know of a panel."""
 
     title: str
@@ -49,17 +94,17 @@ class About:
     height: int = 8
 
 
-def graph(
-    about: About,
+def timeseries(
+    options: PanelOptions,
     *queries: Query,
     stacked: bool = False,
     most: float | None = None,
     colours: Mapping[str, str] | None = None,
-) -> timeseries.Panel:
+) -> timeseries_builders.Panel:
     """Return a panel of lines over time.
 
     Args:
-        about: title, description and so on.
+        options: title, description and so on.
         queries: what to draw.
         stacked: whether to add up, as areas.
         most: the end of the axis.
@@ -67,7 +112,7 @@ def graph(
 
     """
     panel = (
-        timeseries.Panel()
+        timeseries_builders.Panel()
         .fill_opacity(40 if stacked else 8)
         .line_width(1 if stacked else 2)
         .show_points(common.VisibilityMode.NEVER)
@@ -106,26 +151,26 @@ def graph(
                     _property("custom.fillOpacity", 0),
                 ],
             )
-    return _described(panel, about)
+    return _described(panel, options)
 
 
-def number(about: About, query: Query, *, alarming_from: float | None = None) -> stat.Panel:
+def stat(options: PanelOptions, query: Query, *, alarming_from: float | None = None) -> stat_builders.Panel:
     """Return a panel with one number per series; red from `alarming_from` on."""
     steps = [models.Threshold(color="green" if alarming_from is not None else "blue", value=None)]
     if alarming_from is not None:
         steps.append(models.Threshold(color="red", value=alarming_from))
     panel = (
-        stat.Panel()
+        stat_builders.Panel()
         .decimals(0)
         .with_target(_target("A", query).instant())
         .thresholds(builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
         .color_scheme(builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
         .color_mode(common.BigValueColorMode.BACKGROUND)
         .graph_mode(common.BigValueGraphMode.NONE)
-        .text(common_builders.VizTextDisplayOptions().value_size(_NUMBER_SIZE))
+        .text(common_builders.VizTextDisplayOptions().value_size(_STAT_SIZE))
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
     )
-    return _described(panel, about)
+    return _described(panel, options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,20 +186,22 @@ class Column:
     """What to show instead of a number."""
 
 
-def grid(
-    about: About,
+def table(
+    options: PanelOptions,
     query: Query,
     *,
     transformations: Sequence[tuple[str, object]],
     columns: Sequence[Column] = (),
     sort_by: str | None = None,
-) -> table.Panel:
+) -> table_builders.Panel:
     """Return a table of one instant query."""
     panel = (
-        table.Panel()
+        table_builders.Panel()
         .decimals(0)
         .with_target(_target("A", query).instant().format(PromQueryFormat.TABLE))
-        .transformations([models.DataTransformerConfig(id_val=name, options=opts) for name, opts in transformations])
+        .transformations(
+            [models.DataTransformerConfig(id_val=name, options=settings) for name, settings in transformations]
+        )
         .show_header(show_header=True)
         .cell_height(common.TableCellHeight.SM)
     )
@@ -162,7 +209,7 @@ def grid(
         panel.sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(desc=True)])
     for column in columns:
         panel.override_by_name(column.name, _column_properties(column))
-    return _described(panel, about)
+    return _described(panel, options)
 
 
 def _column_properties(column: Column) -> list[models.DynamicConfigValue]:
@@ -194,13 +241,15 @@ def _property(name: str, value: object) -> models.DynamicConfigValue:
     return models.DynamicConfigValue(id_val=name, value=value)
 
 
-def _described[P: (timeseries.Panel, stat.Panel, table.Panel)](panel: P, about: About) -> P:
+def _described[P: (timeseries_builders.Panel, stat_builders.Panel, table_builders.Panel)](
+    panel: P, options: PanelOptions
+) -> P:
     return (
-        panel.title(about.title)
-        .description(about.description)
-        .unit(about.unit)
-        .no_value(about.empty)
+        panel.title(options.title)
+        .description(options.description)
+        .unit(options.unit)
+        .no_value(options.empty)
         .datasource(DATA_SOURCE)
-        .span(about.width)
-        .height(about.height)
+        .span(options.width)
+        .height(options.height)
     )

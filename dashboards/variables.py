@@ -1,4 +1,4 @@
-"""What a reader chooses at the top of a dashboard, and the alerts drawn over its graphs."""
+"""What a reader chooses at the top of a dashboard, the alerts over its panels, and the links between dashboards."""
 
 from typing import Final
 
@@ -10,6 +10,12 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 from extra_headers.telemetry import contract
 
 from .promql import INSTANCE, JOB
+
+OVERVIEW_UID: Final = "extra-headers-overview"
+PROVIDER_UID: Final = "extra-headers-provider"
+
+# ${__field.labels.x} and ${name:queryparam} are Grafana's; a field without the label leaves the choice as it was.
+_KEPT = f"${{__url_time_range}}&${{datasource:queryparam}}&${{{JOB}:queryparam}}&${{{INSTANCE}:queryparam}}"
 
 DATA_SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -71,4 +77,23 @@ def _alerts(name: str, state: str, colour: str) -> builders.AnnotationQuery:
         .text_format(f"{{{{{contract.LABEL_PROVIDER}}}}}")
         .tag_keys(f"severity,category,{JOB},{contract.LABEL_PROVIDER}")
         .step("30s")
+    )
+
+
+def provider_detail_link() -> builders.DashboardLink:
+    """Return the link from a series to the detail of its provider."""
+    provider = f"var-{contract.LABEL_PROVIDER}=${{__field.labels.{contract.LABEL_PROVIDER}}}"
+    return builders.DashboardLink("Provider detail").url(f"/d/{PROVIDER_UID}?{provider}&{_KEPT}")
+
+
+def dashboard_link(title: str, uid: str) -> builders.DashboardLink:
+    """Return a link at the top of a dashboard to another one."""
+    return (
+        builders.DashboardLink(title)
+        .type(models.DashboardLinkType.LINK)
+        .url(f"/d/{uid}")
+        .icon("dashboard")
+        .tooltip(f"Open {title} with the same time range and choices")
+        .include_vars(include_vars=True)
+        .keep_time(keep_time=True)
     )

@@ -23,9 +23,9 @@ from tests.dashboards.stack import Prometheus, Stack, wait_for
 from tests.dashboards.story import REPLICAS, tell
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "dashboards" / "pictures"
-WORKSHOP = ROOT / ".tools" / "pictures"
 IMAGES = ROOT / "docs" / "images"
+SOURCE = IMAGES / "render"
+WORKSHOP = ROOT / ".tools" / "render"
 
 WIDTH = 1600
 _TITLE, _UNIT = 40, 38

@@ -5,9 +5,9 @@ import re
 import pytest
 import yaml
 
-from extra_headers.dashboards import colours
 from extra_headers.dashboards.alerts import alerts
 from extra_headers.dashboards.generate import GENERATED
+from extra_headers.dashboards.panels import REASON_COLOURS
 from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_SUM, INSTANCE, JOB
 from extra_headers.dashboards.recording_rules import RECORDED, baseline, window_increase
 from extra_headers.dashboards.tuning import Tuning
@@ -113,7 +113,7 @@ def test_panel_says_what_a_reader_needs(panel: Json) -> None:
 
 def test_every_reason_has_a_colour() -> None:
     """A reason that is added to the vocabulary needs a colour, and no colour is left for one that went."""
-    assert set(colours.REASONS) == VALUES[contract.LABEL_REASON] - {Reason.ALLOWED}
+    assert set(REASON_COLOURS) == VALUES[contract.LABEL_REASON] - {Reason.ALLOWED}
 
 
 def test_panel_titles_are_unique_within_a_dashboard() -> None:

@@ -176,7 +176,7 @@ class TestPictures:
 
     def test_packages_are_pinned(self) -> None:
         """What draws is pinned to exact versions, the ones that the caption names."""
-        source = Path(__file__).parents[2] / "dashboards" / "pictures" / "package.json"
+        source = self.FOLDER / "render" / "package.json"
         versions = json.loads(source.read_text(encoding="utf-8"))["dependencies"]
         assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions.values())
         assert versions["@grafana/ui"] in (self.FOLDER / "README.md").read_text(encoding="utf-8")

@@ -3,8 +3,7 @@
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import colours
-from .panels import About, Column, Panel, Query, graph, grid, number
+from .panels import REASON_COLOURS, Column, Panel, PanelOptions, Query, stat, table, timeseries
 from .promql import INSTANCE, JOB, decision, increase, per_minute, selector
 
 _NO_SHADOW = "No shadow policy on this provider."
@@ -29,8 +28,8 @@ def _differing() -> Panel:
         increase(_DECISIONS, decision(kind), f'{contract.LABEL_SHADOW_DECISION}!="{kind.value}"')
         for kind in DecisionKind
     ]
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title="Headers decided differently",
             description=(
                 f"Headers in the time range with another decision under the shadow policy ({_DECISIONS}). Zero over a "
@@ -46,8 +45,8 @@ def _differing() -> Panel:
 
 
 def _newly_rejected() -> Panel:
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title="Requests newly rejected",
             description=(
                 f"Requests in the time range that go on now, and would be answered with 400 or 403 under the shadow "
@@ -65,8 +64,8 @@ def _newly_rejected() -> Panel:
 
 def _newly_stopped() -> Panel:
     reason = contract.LABEL_SHADOW_REASON
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Headers that the shadow policy would stop",
             description=(
                 f"Headers a minute that pass now, by the reason for which the shadow policy would stop them "
@@ -79,14 +78,14 @@ def _newly_stopped() -> Panel:
         ),
         Query(expr=f"{per_minute(_DECISIONS, *NEWLY_STOPPED, by=(reason,))} > 0", legend=f"{{{{{reason}}}}}"),
         stacked=True,
-        colours=colours.REASONS,
+        colours=REASON_COLOURS,
     )
 
 
 def _outcomes() -> Panel:
     live, would_be = contract.LABEL_OUTCOME, contract.LABEL_SHADOW_OUTCOME
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Outcomes, live and under the shadow policy",
             description=(
                 f"Requests a minute with extra headers, by outcome now and under the shadow policy ({_REQUESTS}). "
@@ -106,8 +105,8 @@ def _policies() -> Panel:
     candidates = f"count by ({JOB}, {provider}, {policy}) ({selector(contract.SHADOW_POLICY_INFO)})"
     different = "shadow policies of this provider"
     shown = (provider, INSTANCE, policy, "Value")
-    return grid(
-        About(
+    return table(
+        PanelOptions(
             title="Shadow policy by instance",
             description=(
                 f"Digest of the policy that enforcing the shadow policy would give ({contract.SHADOW_POLICY_INFO}). "

@@ -5,19 +5,19 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import colours, shadow, shared
-from .assembly import assemble
-from .links import OVERVIEW_UID, PROVIDER_UID, dashboard_link
-from .panels import About, Panel, Query, graph, number
+from . import shadow_panels, shared_panels
+from .dashboard import assemble
+from .panels import OUTCOME_COLOURS, Panel, PanelOptions, Query, stat, timeseries
 from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, increase, outcome, per_minute
 from .recording_rules import BLOCKED_NAMES_FROM_ZERO
+from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 
 TITLE: Final = "Extra headers: provider detail"
 
 _NO_METRICS = "No metrics of this provider: does it have extra_headers switched on?"
 
 
-def provider_detail() -> str:
+def provider() -> str:
     """Return the dashboard's JSON."""
     return assemble(
         PROVIDER_UID,
@@ -25,41 +25,41 @@ def provider_detail() -> str:
         "Decisions, names, outcomes, policy and cost on the chosen providers.",
         {
             "What happens to the extra headers of this provider?": [
-                _number("Override and credential attempts", ATTEMPTS, alarming=True),
-                _number("Blocked headers", BLOCKED),
-                _number("Malformed headers", MALFORMED),
+                _headers("Override and credential attempts", ATTEMPTS, alarming=True),
+                _headers("Blocked headers", BLOCKED),
+                _headers("Malformed headers", MALFORMED),
                 _requests("Requests with extra headers"),
                 _requests("Requests rejected", Outcome.REJECTED),
             ],
             "What is stopped, and why?": [
-                shared.decisions_over_time(),
-                shared.stopped_by_reason(DecisionKind.BLOCKED),
+                shared_panels.decisions_over_time(),
+                shared_panels.stopped_by_reason(DecisionKind.BLOCKED),
                 _blocked_names(),
-                shared.top_blocked_names(),
-                shared.stopped_by_reason(DecisionKind.MALFORMED),
+                shared_panels.top_blocked_names(),
+                shared_panels.stopped_by_reason(DecisionKind.MALFORMED),
                 _blocked_by_instance(),
             ],
-            "What becomes of the requests?": [_outcomes(), shared.stopped_requests()],
-            "What would the shadow policy change?": shadow.panels(),
+            "What becomes of the requests?": [_outcomes(), shared_panels.stopped_requests()],
+            "What would the shadow policy change?": shadow_panels.panels(),
             "Does the provider learn who calls?": [_identity_headers()],
             "Which policy decides, and what does it cost?": [
-                shared.policies(),
-                shared.evaluation_time(),
-                shared.time_spent(),
+                shared_panels.policies(),
+                shared_panels.evaluation_time(),
+                shared_panels.time_spent(),
             ],
         },
         [dashboard_link("Extra headers: overview", OVERVIEW_UID)],
     )
 
 
-def _number(title: str, matchers: str, *, alarming: bool = False) -> Panel:
+def _headers(title: str, matchers: str, *, alarming: bool = False) -> Panel:
     advice = (
         "All were blocked. Above zero: find the caller by an exemplar's trace."
         if alarming
         else "The panels below say why."
     )
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title=title,
             description=f"Headers in the time range ({contract.DECISIONS_TOTAL}, {matchers}). {advice}",
             unit="locale",
@@ -74,8 +74,8 @@ def _number(title: str, matchers: str, *, alarming: bool = False) -> Panel:
 
 def _requests(title: str, result: Outcome | None = None) -> Panel:
     matchers = (outcome(result),) if result else ()
-    return number(
-        About(
+    return stat(
+        PanelOptions(
             title=title,
             description=(
                 f"Requests in the time range ({', '.join((contract.REQUESTS_TOTAL, *matchers))}); those without extra "
@@ -92,8 +92,8 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
 
 def _blocked_names() -> Panel:
     header = contract.LABEL_HEADER
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Blocked headers by name",
             description=(
                 f"Blocked headers a minute by the policy's entry that blocked them ({contract.BLOCKED_NAMES_TOTAL}, "
@@ -117,8 +117,8 @@ def _blocked_names() -> Panel:
 
 
 def _blocked_by_instance() -> Panel:
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Blocked headers by instance",
             description=(
                 f"Blocked headers a minute by replica ({contract.DECISIONS_TOTAL}). Uneven lines: another policy on "
@@ -133,8 +133,8 @@ def _blocked_by_instance() -> Panel:
 
 def _outcomes() -> Panel:
     result = contract.LABEL_OUTCOME
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Requests by outcome",
             description=(
                 f"Requests a minute with extra headers ({contract.REQUESTS_TOTAL}): clean go on whole, filtered "
@@ -146,14 +146,14 @@ def _outcomes() -> Panel:
         ),
         Query(expr=per_minute(contract.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
         stacked=True,
-        colours=colours.OUTCOMES,
+        colours=OUTCOME_COLOURS,
     )
 
 
 def _identity_headers() -> Panel:
     header, result = contract.LABEL_HEADER, contract.LABEL_RESULT
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Identity headers",
             description=(
                 "Headers a minute that the policy sets from the authenticated caller "

@@ -5,8 +5,18 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import colours
-from .panels import About, Column, Panel, Query, graph, grid
+from .panels import (
+    ATTEMPT_COLOURS,
+    DECISION_COLOURS,
+    OUTCOME_COLOURS,
+    REASON_COLOURS,
+    Column,
+    Panel,
+    PanelOptions,
+    Query,
+    table,
+    timeseries,
+)
 from .promql import (
     EVALUATION_SUM,
     INSTANCE,
@@ -30,8 +40,8 @@ _HEADER = contract.LABEL_HEADER
 def decisions_over_time() -> Panel:
     """Return decisions by kind."""
     kind = contract.LABEL_DECISION
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Decisions",
             description=(
                 f"Extra headers a minute by decision ({contract.DECISIONS_TOTAL}). Forwarded falling while blocked or "
@@ -42,15 +52,15 @@ def decisions_over_time() -> Panel:
         ),
         Query(expr=per_minute(contract.DECISIONS_TOTAL, by=(kind,)), legend=f"{{{{{kind}}}}}"),
         stacked=True,
-        colours=colours.DECISIONS,
+        colours=DECISION_COLOURS,
     )
 
 
 def stopped_by_reason(kind: DecisionKind, width: int = 12) -> Panel:
     """Return blocked or malformed headers by reason; only reasons that occur, as there are many."""
     matcher = decision(kind)
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title=f"{kind.value.capitalize()} headers by reason",
             description=(
                 f"Headers a minute by reason ({contract.DECISIONS_TOTAL}, {matcher}). Points are exemplars: open the "
@@ -69,7 +79,7 @@ def stopped_by_reason(kind: DecisionKind, width: int = 12) -> Panel:
             exemplars=True,
         ),
         stacked=True,
-        colours={reason.value: colours.REASONS[reason.value] for reason in REASONS[kind]},
+        colours={reason.value: REASON_COLOURS[reason.value] for reason in REASONS[kind]},
     )
 
 
@@ -78,8 +88,8 @@ def top_blocked_names() -> Panel:
     by = (_HEADER, _REASON)
     counted = increase(BLOCKED_NAMES_FROM_ZERO, by=by)
     # Where the recording rules are not installed, the counter itself, which lacks the first event of each series.
-    return grid(
-        About(
+    return table(
+        PanelOptions(
             title="Top blocked names",
             description=(
                 "The ten names blocked most in the time range, by the policy's entry "
@@ -102,7 +112,7 @@ def top_blocked_names() -> Panel:
                 },
             )
         ],
-        columns=[Column(name=_REASON, colours=colours.ATTEMPTS)],
+        columns=[Column(name=_REASON, colours=ATTEMPT_COLOURS)],
         sort_by="times",
     )
 
@@ -111,8 +121,8 @@ def stopped_requests() -> Panel:
     """Return the share of requests that were filtered or rejected."""
     result = contract.LABEL_OUTCOME
     stopped = f'{result}=~"{Outcome.FILTERED}|{Outcome.REJECTED}"'
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Requests filtered or rejected",
             description=(
                 f"Share of the requests with extra headers that lost some of them (filtered) or were refused "
@@ -131,7 +141,7 @@ def stopped_requests() -> Panel:
             legend=f"{{{{{result}}}}}",
         ),
         most=1,
-        colours=colours.OUTCOMES,
+        colours=OUTCOME_COLOURS,
     )
 
 
@@ -141,8 +151,8 @@ def policies() -> Panel:
     drift = "policies of this provider"
     shown = (_PROVIDER, INSTANCE, contract.LABEL_POLICY, contract.LABEL_ON_BLOCKED, contract.LABEL_ON_MALFORMED)
     hidden = ("Time", "__name__", JOB, contract.LABEL_PROVIDER_TYPE)
-    return grid(
-        About(
+    return table(
+        PanelOptions(
             title="Policy by instance",
             description=(
                 f"Digest of the policy in force, by provider and instance ({contract.POLICY_INFO}). Red: the instances "
@@ -177,8 +187,8 @@ def policies() -> Panel:
 
 def evaluation_time() -> Panel:
     """Return the median and the tail of the time that deciding takes."""
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Evaluation time",
             description=(
                 "Time to decide the extra headers of one request, added to its latency "
@@ -195,8 +205,8 @@ def evaluation_time() -> Panel:
 
 def time_spent() -> Panel:
     """Return the share of a CPU core that evaluations use."""
-    return graph(
-        About(
+    return timeseries(
+        PanelOptions(
             title="Time spent on evaluations",
             description=(
                 f"Share of one CPU core spent on deciding, by provider ({EVALUATION_SUM}). Above a percent: lower "
