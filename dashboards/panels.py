@@ -65,6 +65,7 @@ REASON_COLOURS: Final[Mapping[str, str]] = {
 }
 """Reds for what would have replaced something of the server's, blues for what clients send without thinking."""
 
+_REFS: Final = "ABCDEF"
 _STAT_SIZE: Final = 56
 
 
@@ -139,7 +140,7 @@ def timeseries(
         panel.max(most)
     for name, colour in (colours or {}).items():
         panel.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": colour})])
-    for ref, query in zip("ABCDEF", queries, strict=False):
+    for ref, query in zip(_REFS[: len(queries)], queries, strict=True):
         panel.with_target(_target(ref, query).range())
         if query.dashed:
             style = {"fill": "dash", "dash": [6, 6]}

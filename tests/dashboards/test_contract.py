@@ -7,7 +7,7 @@ import yaml
 
 from extra_headers.dashboards.alerts import alerts
 from extra_headers.dashboards.generate import GENERATED
-from extra_headers.dashboards.panels import REASON_COLOURS
+from extra_headers.dashboards.panels import REASON_COLOURS, PanelOptions, Query, timeseries
 from extra_headers.dashboards.promql import EVALUATION_BUCKET, EVALUATION_SUM, INSTANCE, JOB
 from extra_headers.dashboards.recording_rules import RECORDED, baseline, window_increase
 from extra_headers.dashboards.tuning import Tuning
@@ -161,3 +161,10 @@ def test_alert_annotations_hold_only_labels() -> None:
         assert "{{" not in alert.summary
         templates = re.findall(r"{{(.*?)}}", alert.description)
         assert all(re.fullmatch(r"\s*(if )?\$labels\.\w+\s*|\s*(else|end)\s*", t) for t in templates)
+
+
+def test_a_seventh_query_of_a_panel_is_an_error() -> None:
+    """A panel has six query letters; a query beyond them is refused and never dropped."""
+    options = PanelOptions(title="a", description="b", unit="c", empty="d")
+    with pytest.raises(ValueError, match="zip"):
+        timeseries(options, *[Query(expr="up")] * 7)
