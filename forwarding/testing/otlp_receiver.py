@@ -1,21 +1,20 @@
-"""An OTLP/HTTP receiver on loopback: what a server exports, decoded and as raw bytes.
+"""An OTLP/HTTP receiver on loopback that keeps exported spans, decoded, and all payloads as raw bytes.
 
-For the demo and for tests. `opentelemetry-proto` comes with OGX and with every OTLP exporter; the add-on itself does
-not need it.
+For the demo and for tests. It needs `opentelemetry-proto`, which OGX and every OTLP exporter install.
 """
 
 import gzip
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.trace import SpanKind
+
+from .loopback import LoopbackServer, Posted
 
 TRACES, METRICS, LOGS = "/v1/traces", "/v1/metrics", "/v1/logs"
 
@@ -48,122 +47,66 @@ class ExportedSpan:
     """Name of the instrumentation that made it."""
 
 
-@dataclass(slots=True)
-class _Received:
-    """What arrived so far, shared between the receiver and the threads that serve its connections."""
-
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    spans: list[ExportedSpan] = field(default_factory=list)
-    payloads: dict[str, list[bytes]] = field(default_factory=lambda: {path: [] for path in (TRACES, METRICS, LOGS)})
-
-    def add(self, path: str, payload: bytes, spans: Iterable[ExportedSpan]) -> None:
-        with self.changed:
-            self.payloads[path].append(payload)
-            self.spans.extend(spans)
-            self.changed.notify_all()
-
-
-class OtlpReceiver:
+class OtlpReceiver(LoopbackServer):
     """A receiver of traces, metrics and logs over OTLP/HTTP with protobuf, while the `with` block runs.
 
-    Its `url` is what OTEL_EXPORTER_OTLP_ENDPOINT is to be set to.
+    Set OTEL_EXPORTER_OTLP_ENDPOINT to its `url`; exporters append the path of each signal.
 
     Args:
-        port: of the loopback interface to listen on; 0 for any free one.
+        port: to listen on; 0 for any free one.
 
     """
 
     def __init__(self, port: int = 0) -> None:
-        self._port = port
-        self._received = _Received()
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", self._port), self._received)
-        self._port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="otlp", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """The base endpoint; exporters append the path of each signal."""
-        return f"http://127.0.0.1:{self._port}"
+        # An empty body is a valid, successful answer: a message with every field at its default.
+        super().__init__(lambda export: (self._receive(export), b""), port, "application/x-protobuf")
+        self._changed = threading.Condition()
+        self._spans: list[ExportedSpan] = []
+        self._payloads: dict[str, list[bytes]] = {path: [] for path in (TRACES, METRICS, LOGS)}
 
     @property
     def spans(self) -> list[ExportedSpan]:
         """The spans so far, in order of arrival."""
-        with self._received.changed:
-            return list(self._received.spans)
+        with self._changed:
+            return list(self._spans)
 
     @property
     def payloads(self) -> dict[str, list[bytes]]:
         """The bodies so far, uncompressed, by path: `/v1/traces`, `/v1/metrics`, `/v1/logs`."""
-        with self._received.changed:
-            return {path: list(bodies) for path, bodies in self._received.payloads.items()}
+        with self._changed:
+            return {path: list(bodies) for path, bodies in self._payloads.items()}
 
     def wait_for(self, ready: Callable[[Sequence[ExportedSpan]], object], timeout: float) -> bool:
-        """Return whether the spans so far satisfied `ready` before `timeout` seconds had passed."""
-        received = self._received
-        with received.changed:
-            return received.changed.wait_for(lambda: bool(ready(received.spans)), timeout)
+        """Return whether the spans so far satisfied `ready` within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(ready(self._spans)), timeout)
 
     def clear(self) -> None:
-        """Forget everything that arrived so far."""
-        with self._received.changed:
-            self._received.spans.clear()
-            for bodies in self._received.payloads.values():
+        """Forget all spans and payloads so far."""
+        with self._changed:
+            self._spans.clear()
+            for bodies in self._payloads.values():
                 bodies.clear()
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], received: _Received) -> None:
-        super().__init__(address, _Handler)
-        self.received = received
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(self._accept(body))
-        # An empty body is a valid, successful answer: a message with every field at its default.
-        self.send_header("content-type", "application/x-protobuf")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def _accept(self, body: bytes) -> HTTPStatus:
-        received = self.server.received
-        decompress = _DECOMPRESS.get(self.headers.get("content-encoding", "").lower())
-        if self.path not in received.payloads:
+    def _receive(self, export: Posted) -> HTTPStatus:
+        decompress = _DECOMPRESS.get(export.headers.get("content-encoding", "").lower())
+        if export.path not in self._payloads:
             return HTTPStatus.NOT_FOUND
-        if decompress is None or self.headers.get_content_type() != "application/x-protobuf":
+        if decompress is None or export.headers.get_content_type() != "application/x-protobuf":
             return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
         try:
-            payload = decompress(body)
-            spans = list(_spans(payload)) if self.path == TRACES else []
+            payload = decompress(export.body)
+            spans = list(_decode(payload)) if export.path == TRACES else []
         except Exception:  # whatever the decoders raise
             return HTTPStatus.BAD_REQUEST
-        received.add(self.path, payload, spans)
+        with self._changed:
+            self._payloads[export.path].append(payload)
+            self._spans.extend(spans)
+            self._changed.notify_all()
         return HTTPStatus.OK
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Stay silent."""
 
-
-def _spans(payload: bytes) -> Iterator[ExportedSpan]:
+def _decode(payload: bytes) -> Iterator[ExportedSpan]:
     for of_resource in ExportTraceServiceRequest.FromString(payload).resource_spans:
         resource = _attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_spans:

@@ -13,7 +13,6 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +22,7 @@ from extra_headers.dashboards.alertmanager import alertmanager_config
 from extra_headers.dashboards.alerts import rule_groups
 from extra_headers.dashboards.provisioning import prometheus_config
 from extra_headers.dashboards.tuning import Tuning
+from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from tests.dashboards.programs import program
 
 _STEP = 0.05
@@ -115,26 +115,17 @@ class Prometheus:
         return {(a["labels"]["alertname"], a["labels"].get("provider", "")): a["state"] for a in alerts}
 
 
-class Receiver:
-    """A webhook that records what Alertmanager sends."""
+class Receiver(LoopbackServer):
+    """A webhook that records Alertmanager's messages."""
 
     def __init__(self) -> None:
+        super().__init__(self._receive)
         self.messages: list[tuple[str, dict[str, Any]]] = []
         """Path and body of each message, in order."""
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                receiver.messages.append((self.path, json.loads(self.rfile.read(length))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def _receive(self, message: Posted) -> tuple[int, bytes]:
+        self.messages.append((message.path, json.loads(message.body)))
+        return 200, b""
 
     def alerts(self, name: str) -> list[tuple[str, str, str]]:
         """Return path, status and provider of every message about an alert."""
@@ -144,14 +135,6 @@ class Receiver:
             for alert in body["alerts"]
             if alert["labels"]["alertname"] == name
         ]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Stack:

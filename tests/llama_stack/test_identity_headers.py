@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from extra_headers.forwarding.testing.processes import inference_provider
 from tests.server.host import HEADER
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
@@ -21,23 +20,15 @@ _USERS = {
 _SET = {"X-User": "${user.id}", "X-Team": "${user.attributes.teams[0]}"}
 
 
-class _Authenticator(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        user = _USERS.get(json.loads(self.rfile.read(length))["api_key"])
-        self.send_response(401 if user is None else 200)
-        self.end_headers()
-        self.wfile.write(json.dumps(user).encode())
-
-    def log_message(self, *_: object) -> None:
-        """Write nothing."""
+def _authenticate(request: Posted) -> tuple[int, bytes]:
+    user = _USERS.get(json.loads(request.body)["api_key"])
+    return 401 if user is None else 200, json.dumps(user).encode()
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a running server that authenticates its callers."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Authenticator) as authenticator:
-        Thread(target=authenticator.serve_forever, daemon=True).start()
+    with LoopbackServer(_authenticate) as authenticator:
 
         def configure(config: dict[str, Any]) -> None:
             base_url = config["providers"]["inference"][0]["config"]["base_url"]
@@ -45,12 +36,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 inference_provider(name, base_url, {"set": headers}, api_token=PROVIDER_KEY)
                 for name, headers in {"known": _SET, "tenant": {**_SET, "X-Tenant": "${user.tenant}"}}.items()
             ]
-            endpoint = f"http://127.0.0.1:{authenticator.server_port}/"
+            endpoint = f"{authenticator.url}/"
             config["server"]["auth"] = {"provider_config": {"type": "custom", "endpoint": endpoint}}
 
         with running(tmp_path_factory.mktemp("authenticating"), change=configure) as running_stack:
             yield running_stack
-        authenticator.shutdown()
 
 
 def _send(

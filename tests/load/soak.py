@@ -15,13 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 
 from extra_headers.forwarding import BlockedHeadersError, MalformedHeadersError
+from extra_headers.forwarding.testing.loopback import LoopbackServer
 from extra_headers.forwarding.testing.processes import OgxServer, free_port, inference_provider, run_config
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from extra_headers.telemetry import contract
@@ -64,29 +63,6 @@ class Run:
 
 
 @contextmanager
-def _collector() -> Iterator[str]:
-    """Take and forget what the server exports over OTLP."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@contextmanager
 def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
     directory.mkdir()
     metrics_port = str(free_port())
@@ -94,7 +70,7 @@ def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
         environment = {
             "OGX_METRICS_ENDPOINT_ENABLED": "1",
             "OGX_METRICS_PORT": metrics_port,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": cleanup.enter_context(_collector()),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": cleanup.enter_context(LoopbackServer(lambda _: (200, b""))).url,
         }
         upstream = cleanup.enter_context(RecordingProvider(answer=answer))
         providers = [

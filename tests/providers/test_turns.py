@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from extra_headers.forwarding.testing.recording_mcp_server import RecordingMcpServer
 from extra_headers.forwarding.testing.recording_provider import Answer, ReceivedRequest
 from extra_headers.telemetry import contract
 from tests.providers.answers import answer_as_any_provider
-from tests.providers.tools import tool_server
 from tests.server.stack import Stack
 from tests.telemetry.servers import wait_until
 
@@ -67,13 +67,13 @@ def test_every_turn_carries_the_headers_and_tools_do_not(stack: Stack) -> None:
     """A response that calls a tool makes two calls to the provider: both with the headers, counted once."""
     before = stack.series("vllm")
     stack.upstream.answer = _calling_a_tool
-    with tool_server() as tools:
+    with RecordingMcpServer() as tools:
         tool = {"type": "mcp", "server_label": "tools", "server_url": tools.url, "require_approval": "never"}
         response = _create(stack, "blue", tools=[tool])
         stack.upstream.answer = answer_as_any_provider
 
         assert [item["type"] for item in response["output"]] == ["mcp_list_tools", "mcp_call", "message"]
-        assert "x-tenant" not in tools.header_names
+        assert not any(request.values("x-tenant") for request in tools.received)
     received = stack.upstream.take()
     assert _tenants(received) == [["blue"], ["blue"]]
     assert all(b"evil" not in request.head for request in received)

@@ -1,6 +1,5 @@
 """Whatever is wrong with the telemetry, requests are answered as if nothing were."""
 
-import http.server
 import json
 import os
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from extra_headers.forwarding.testing.processes import free_port
 from tests.server.stack import Stack
 from tests.telemetry.servers import running, wait_until
@@ -40,25 +40,13 @@ def _hangs() -> Iterator[str]:
 def _answers(status: int, body: bytes, seconds: float = 0) -> Iterator[str]:
     stopping = threading.Event()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            stopping.wait(seconds)
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def respond(_: Posted) -> tuple[int, bytes]:
+        stopping.wait(seconds)
+        return status, body
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+    with LoopbackServer(respond) as server:
+        yield server.url
         stopping.set()
-        server.shutdown()
-        thread.join()
 
 
 COLLECTORS: dict[str, Callable[[], AbstractContextManager[str]]] = {

@@ -1,4 +1,4 @@
-"""The demo's OTLP receiver, fed by OpenTelemetry's own exporter and by hand."""
+"""The OTLP receiver, fed by OpenTelemetry's own exporter and by hand."""
 
 import gzip
 import urllib.error

@@ -1,0 +1,1 @@
+"""Tests of `extra_headers.forwarding.testing`: the servers that tests, examples and the demo run."""
