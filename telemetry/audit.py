@@ -7,10 +7,9 @@ caller can write a line of their own, or markup that a console would interpret.
 
 import json
 import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
@@ -20,6 +19,7 @@ from extra_headers.forwarding.policy.decision import DecisionKind, Evaluation, O
 from extra_headers.forwarding.policy.identity import IdentityHeaders, MissingHeader
 
 from . import contract
+from .rate_limit import RateLimit
 
 _audit = logging.getLogger(contract.LOGGER_AUDIT)
 
@@ -29,39 +29,11 @@ _PER_SECOND = 5.0
 _NO_HEADERS = Evaluation({}, ())
 
 
-class RateLimit:
-    """A token bucket: a burst at once, then so many a second. What it holds back is counted, not forgotten."""
-
-    def __init__(
-        self, burst: int = _BURST, per_second: float = _PER_SECOND, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._burst = burst
-        self._per_second = per_second
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._tokens = float(burst)
-        self._filled_at = clock()
-        self._suppressed = 0
-
-    def admit(self) -> int | None:
-        """Return how many were held back since the last one admitted; None where this one is held back, too."""
-        with self._lock:
-            now = self._clock()
-            self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
-            self._filled_at = now
-            if self._tokens < 1:
-                self._suppressed += 1
-                return None
-            self._tokens -= 1
-            suppressed, self._suppressed = self._suppressed, 0
-            return suppressed
-
-
 class AuditLog:
     """Writes the audit records of one provider."""
 
     def __init__(self, limit: RateLimit | None = None) -> None:
-        self._limit = limit or RateLimit()
+        self._limit = limit or RateLimit(_BURST, _PER_SECOND)
 
     def record(
         self,

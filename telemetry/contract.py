@@ -61,6 +61,8 @@ IDENTITY_HEADERS_TOTAL: Final = "extra_headers_identity_headers_total"
 SHADOW_DECISIONS_TOTAL: Final = "extra_headers_shadow_decisions_total"
 SHADOW_REQUESTS_TOTAL: Final = "extra_headers_shadow_requests_total"
 SHADOW_POLICY_INFO: Final = "extra_headers_shadow_policy_info"
+UNREAD_FIELDS_TOTAL: Final = "extra_headers_unread_fields_total"
+BUILD_INFO: Final = "extra_headers_build_info"
 
 # Names of labels.
 LABEL_PROVIDER: Final = "provider"
@@ -76,6 +78,7 @@ LABEL_RESULT: Final = "result"
 LABEL_SHADOW_DECISION: Final = "shadow_decision"
 LABEL_SHADOW_REASON: Final = "shadow_reason"
 LABEL_SHADOW_OUTCOME: Final = "shadow_outcome"
+LABEL_VERSION: Final = "version"
 
 OTHER_HEADER: Final = "_other"
 """Value of the `header` label for a name that no entry of the policy holds: label values are never the caller's."""
@@ -93,6 +96,7 @@ ATTR_BLOCKED_REASONS: Final = "extra_headers.blocked.reasons"
 ATTR_MALFORMED_REASONS: Final = "extra_headers.malformed.reasons"
 ATTR_IDENTITY_HEADERS_NAMES: Final = "extra_headers.identity_headers.names"
 ATTR_IDENTITY_HEADERS_MISSING: Final = "extra_headers.identity_headers.missing"
+ATTR_FROM_REQUEST_NAMES: Final = "extra_headers.from_request.names"
 ATTR_SHADOW_POLICY: Final = "extra_headers.shadow.policy"
 ATTR_SHADOW_OUTCOME: Final = "extra_headers.shadow.outcome"
 ATTR_SHADOW_DIFFERING: Final = "extra_headers.shadow.differing.count"
@@ -154,8 +158,9 @@ METRICS: Final[Mapping[str, Metric]] = {
             "counter",
             "{request}",
             (LABEL_PROVIDER, LABEL_OUTCOME),
-            "Requests with extra headers, by outcome.",
-            "Requests without extra headers are not counted. A request counts once, however many calls it leads to.",
+            "Requests with extra headers or rejected for a missing identity header, by outcome.",
+            "A request counts once, however many calls it leads to. Requests without extra headers are counted only if "
+            "they are rejected because an identity header is missing.",
         ),
         Metric(
             EVALUATION_SECONDS,
@@ -208,6 +213,17 @@ METRICS: Final[Mapping[str, Metric]] = {
             "The policy that enforcing a provider's shadow policy would give; always 1.",
             "Once it is enforced, `extra_headers_policy_info` shows this value of `policy`.",
         ),
+        Metric(
+            UNREAD_FIELDS_TOTAL,
+            "counter",
+            "{field}",
+            (),
+            "Fields for extra headers in requests that no provider reads.",
+            "A field is a key of the provider data that is `extra_headers` or ends in `_extra_headers`, or a header "
+            "with provider data under another host's name. Its headers are not forwarded, and the caller is not told. "
+            "A WARNING names the field, at most once a minute.",
+        ),
+        Metric(BUILD_INFO, "gauge", "1", (LABEL_VERSION,), "The installed release of the add-on; always 1."),
     )
 }
 
@@ -254,6 +270,7 @@ LABELS: Final = (
     ),
     Attribute(LABEL_ON_BLOCKED, "enum", "The setting of the policy.", _ACTIONS),
     Attribute(LABEL_ON_MALFORMED, "enum", "The setting of the policy.", _ACTIONS),
+    Attribute(LABEL_VERSION, "string", "Version of the distribution `extra-headers-forwarding`.", example="0.1.0"),
 )
 
 EVENT_ATTRIBUTES: Final = (
@@ -290,6 +307,12 @@ EVENT_ATTRIBUTES: Final = (
         "string[]",
         "Names of the identity headers that cannot be set, because the caller has no such value.",
         example='["x-tenant-id"]',
+    ),
+    Attribute(
+        ATTR_FROM_REQUEST_NAMES,
+        "string[]",
+        f"Names of the headers that came as plain headers of the request, by `from_request`; {_UP_TO}.",
+        example='["x-maas-subscription"]',
     ),
     Attribute(
         ATTR_USER,

@@ -9,6 +9,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Self
 
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
@@ -69,6 +70,8 @@ class Metrics:
         )
         self.policy_info = info(contract.POLICY_INFO)
         self.shadow_policy_info = info(contract.SHADOW_POLICY_INFO)
+        self.unread_fields = self.counters[contract.UNREAD_FIELDS_TOTAL]
+        info(contract.BUILD_INFO).labels(_installed_version()).set(1)
 
     @classmethod
     @cache
@@ -79,6 +82,13 @@ class Metrics:
         except ValueError as error:
             _log.error("extra_headers: no metrics, requests are not affected: %s", error)
             return None
+
+
+def _installed_version() -> str:
+    try:
+        return version("extra-headers-forwarding")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 class ProviderMetrics:
@@ -108,9 +118,13 @@ class ProviderMetrics:
         self._shadow = None if labels.shadow is None else _ShadowMetrics(metrics, provider, labels.shadow)
 
     def record_identity_headers(self, identity_headers: IdentityHeaders) -> None:
-        """Count the identity headers on one request."""
+        """Count the identity headers on one request, without the request itself."""
         for name, result in identity_headers.results().items():
             self._identity_headers[name, result].inc()
+
+    def record_rejection(self) -> None:
+        """Count a request without extra headers that is rejected because an identity header is missing."""
+        self._requests[Outcome.REJECTED].inc()
 
     def record_shadow(self, live: Evaluation, shadow: Evaluation) -> None:
         """Count one request as it was decided, and as it would have been under the shadow policy."""

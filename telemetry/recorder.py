@@ -1,6 +1,7 @@
 """Records evaluated requests of one provider: counters, spans and audit log, and never at the request's expense."""
 
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
@@ -15,6 +16,7 @@ from .audit import AuditLog
 from .endpoint import prepare_multiprocess_directory, start_endpoint
 from .metrics import Metrics, ProviderLabels, ProviderMetrics
 from .otel_metrics import create_otel_counters
+from .rate_limit import RateLimit
 from .settings import TelemetrySettings
 from .tracing import attach_span_processor, set_up_tracing
 
@@ -45,6 +47,7 @@ class Recorder:
         *,
         identity_headers: IdentityHeaders | None = None,
         shadow: Callable[[], Evaluation] | None = None,
+        from_request: Collection[str] = (),
     ) -> None:
         """Record one evaluated request.
 
@@ -55,31 +58,40 @@ class Recorder:
             user: whom the host authenticated.
             identity_headers: what the server sets on the request.
             shadow: evaluates the same headers under the shadow policy. Like all telemetry, it may fail.
+            from_request: names of the headers that came as plain headers of the request.
 
         """
         compared = self._fail_open(self._compare, evaluation, shadow) if shadow is not None else None
-        context = self._fail_open(self._observe, evaluation, base_url, user, identity_headers, compared)
+        context = self._fail_open(
+            self._observe, evaluation, base_url, user, identity_headers, from_request=from_request, compared=compared
+        )
         if self._metrics is not None:
             self._fail_open(self._metrics.record, evaluation, seconds, context)
 
     def record_identity_headers(
         self, identity_headers: IdentityHeaders, base_url: str, user: User | None = None
     ) -> None:
-        """Record what the server sets on a request without extra headers, which counts as none with them."""
+        """Record the identity headers of a request without extra headers."""
         self._fail_open(self._observe, None, base_url, user, identity_headers)
+        if self._metrics is not None and identity_headers.rejected:
+            self._fail_open(self._metrics.record_rejection)
 
-    def _observe(
+    def _observe(  # noqa: PLR0913 - what is known of one request
         self,
         evaluation: Evaluation | None,
         base_url: str,
         user: User | None,
         identity_headers: IdentityHeaders | None,
+        *,
+        from_request: Collection[str] = (),
         compared: Mapping[str, AttributeValue] | None = None,
     ) -> SpanContext | None:
         """Write spans and audit log, count what the server sets, and return the context of the request's span."""
         named = user if self._capture_user else None
         labels = self._labels
-        attributes = spans.decision_attributes(evaluation, labels.provider, labels.policy, named, identity_headers)
+        attributes = spans.decision_attributes(
+            evaluation, labels.provider, labels.policy, named, identity_headers, from_request=from_request
+        )
         added: Collection[str] = () if evaluation is None else evaluation.forwarded
         if identity_headers is not None:
             added = (*added, *identity_headers.headers)
@@ -111,6 +123,33 @@ class Recorder:
 def _trace(attributes: Mapping[str, AttributeValue], added: Collection[str], base_url: str) -> SpanContext:
     attach_span_processor()  # here, because the tracer provider may be set after the first provider starts
     return spans.record_decision(attributes, added, base_url)
+
+
+def record_unread_field(field: str) -> None:
+    """Record a field of a request that is meant for extra headers and that no provider reads. Never raises.
+
+    Args:
+        field: the key in the provider data, or the name of the header with the provider data. A caller's choice: it is
+            logged only if it looks like such a name.
+
+    """
+    try:
+        metrics = _process_metrics()
+        if metrics is not None:
+            metrics.unread_fields.inc()
+        if (suppressed := _unread_fields_logged.admit()) is not None:
+            shown = repr(field) if _FIELD.fullmatch(field) else f"a field with a name of {len(field)} characters"
+            _log.warning(
+                "extra_headers: no provider reads %s; its headers are not forwarded (%d more since the last such line)",
+                shown,
+                suppressed,
+            )
+    except Exception:
+        _log.debug("extra_headers: an unread field was not recorded", exc_info=True)
+
+
+_FIELD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_unread_fields_logged = RateLimit(burst=1, per_second=1 / 60)
 
 
 @cache

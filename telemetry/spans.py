@@ -45,12 +45,14 @@ _client_span_context: ContextVar[_ClientSpanContext | None] = ContextVar(
 )
 
 
-def decision_attributes(
+def decision_attributes(  # noqa: PLR0913 - what is known of one request
     evaluation: Evaluation | None,
     provider: str,
     policy: str,
     user: User | None = None,
     identity_headers: IdentityHeaders | None = None,
+    *,
+    from_request: Collection[str] = (),
 ) -> dict[str, AttributeValue]:
     """Return the attributes that describe one request.
 
@@ -60,11 +62,14 @@ def decision_attributes(
         policy: digest of the policy.
         user: whom the host authenticated.
         identity_headers: what the server sets.
+        from_request: names of the headers that came as plain headers of the request.
 
     """
     attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
     attributes[contract.ATTR_PROVIDER] = provider
     attributes[contract.ATTR_POLICY] = policy
+    if from_request:
+        attributes[contract.ATTR_FROM_REQUEST_NAMES] = _capped(from_request)
     if identity_headers is not None:
         if identity_headers.headers:
             attributes[contract.ATTR_IDENTITY_HEADERS_NAMES] = _capped(identity_headers.headers)

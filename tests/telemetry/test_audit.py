@@ -9,7 +9,8 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.policy.identity import User
-from extra_headers.telemetry.audit import AuditLog, RateLimit
+from extra_headers.telemetry.audit import AuditLog
+from extra_headers.telemetry.rate_limit import RateLimit
 from extra_headers.telemetry.spans import decision_attributes
 
 _POLICY = Policy(on_malformed="drop")

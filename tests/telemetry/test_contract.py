@@ -57,7 +57,7 @@ def test_a_span_carries_the_described_attributes() -> None:
         set={"x-user": "${user.id}", "x-team": "${user.tenant}"}, on_missing="omit"
     ).identity_headers(User("u"))
     emitted = {
-        **decision_attributes(live, "p", "d", User("u", "t"), identity_headers),
+        **decision_attributes(live, "p", "d", User("u", "t"), identity_headers, from_request=["x-a"]),
         **shadow_attributes(live, shadow, "d"),
     }
 

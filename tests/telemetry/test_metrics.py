@@ -1,6 +1,7 @@
 """Prometheus counters: complete from the start, bounded for ever, exact."""
 
 import logging
+from importlib.metadata import version
 
 import pytest
 from opentelemetry.trace import SpanContext, TraceFlags
@@ -51,6 +52,11 @@ class TestSeries:
         """Drift between replicas can be seen from the digest."""
         labels = ("vllm", "remote::vllm", _POLICY.digest, "drop", "drop")
         assert totals(registry, contract.POLICY_INFO) == {labels: 1.0}
+
+    @pytest.mark.usefixtures("provider")
+    def test_the_installed_release_is_a_series(self, registry: CollectorRegistry) -> None:
+        """A roll-out of a release can be seen beside the policies."""
+        assert totals(registry, contract.BUILD_INFO) == {(version("extra-headers-forwarding"),): 1.0}
 
     def test_hostile_names_add_no_series(self, registry: CollectorRegistry, provider: ProviderMetrics) -> None:
         """Ten thousand names that no policy knows add one series at most, and the count stays exact."""
