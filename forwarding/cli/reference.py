@@ -1,7 +1,4 @@
-"""The configuration reference, docs/configuration.md: what this module prints as a program.
-
-It walks the model of the policy, so that a new setting is described by what stands under it.
-"""
+"""The configuration reference, docs/configuration.md: what this module prints as a program."""
 
 import inspect
 import json
@@ -17,17 +14,22 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..policy.model import Policy
-from .models import descriptions, models_in
 
 _INTRODUCTION = """# Configuration reference
 
 Generated from the policy's model in `forwarding/policy/model.py`; do not edit. `make docs` writes it.
 
-The settings of `extra_headers` in the config of a provider. `true` stands for all defaults; `false` or `null` switches
-it off. In every value, `${env.NAME:=default}` is replaced by OGX when the server starts. Every entry is checked then,
-and by `extra-headers check` before. [extra-headers.schema.json](extra-headers.schema.json) is the same for editors.
+These are the settings of `extra_headers` in the config of a provider. `true` is the default policy: it forwards every
+header that is neither on the core blocklist nor already on the outbound request, whatever its name. To forward only the
+names you know, give `allow`. `false` or `null` switches the add-on off for this provider.
+
+OGX replaces `${env.NAME:=default}` in every value when the server starts. All entries are checked then;
+`extra-headers check` checks them without a server. Editors can use
+[extra-headers.schema.json](extra-headers.schema.json).
 """
 _SETTING = "extra_headers"
+# Settings of the provider come before those that decide on headers.
+_FIRST = ("enabled", "field")
 _NAMES = {bool: "boolean", int: "integer", str: "string", float: "number"}
 
 
@@ -39,30 +41,38 @@ def render() -> str:
 def _sections(model: type[BaseModel], path: str, described: set[type[BaseModel]]) -> Iterator[str]:
     described.add(model)
     title = f"`{_SETTING}.{path}`" if path else f"`{_SETTING}`"
-    meanings = descriptions(model)
-    rows = "".join(_row(name, about, meanings[name]) for name, about in model.model_fields.items())
-    yield f"## {title}\n\n{_text(inspect.getdoc(model))}\n"
+    # Stable: the others keep the order of the model.
+    settings = sorted(model.model_fields.items(), key=lambda setting: setting[0] not in _FIRST)
+    rows = "".join(_row(name, field) for name, field in settings)
+    yield f"## {title}\n\n{_one_line(inspect.getdoc(model))}\n"
     yield f"| setting | type | default | meaning | example |\n|---|---|---|---|---|\n{rows}"
-    for name, about in model.model_fields.items():
-        for nested in models_in(about.annotation):
+    for name, field in settings:
+        for nested in _models_in(field.annotation):
             # Once each: the limits of a shadow policy are those of a policy.
             if nested not in described:
                 yield from _sections(nested, f"{path}.{name}" if path else name, described)
 
 
-def _row(name: str, about: FieldInfo, meaning: str) -> str:
-    cells = (f"`{name}`", _type(about), _default(about), _text(meaning), _example(name, about))
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    cells = (f"`{name}`", _type(field), _default(field), _one_line(field.description), _example(name, field))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
-def _text(text: str | None) -> str:
-    return " ".join((text or "").partition("\n\nRaises:")[0].split())
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
-def _type(about: FieldInfo) -> str:
-    kind = _kind(about.annotation)
-    low = next((bound.ge for bound in about.metadata if isinstance(bound, Ge)), None)
-    high = next((bound.le for bound in about.metadata if isinstance(bound, Le)), None)
+def _type(field: FieldInfo) -> str:
+    kind = _kind(field.annotation)
+    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
+    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
     return kind if low is None or high is None else f"{kind}, {low} to {high}"
 
 
@@ -77,11 +87,11 @@ def _kind(annotation: Any) -> str:
     if origin in (tuple, list, dict, Mapping):
         below = " to ".join(f"{_kind(argument)}s" for argument in arguments if argument is not ...)
         return f"{'list' if origin in (tuple, list) else 'mapping'} of {below}"
-    return _NAMES.get(annotation) or ("mapping" if list(models_in(annotation)) else str(annotation))
+    return _NAMES.get(annotation) or ("mapping" if list(_models_in(annotation)) else str(annotation))
 
 
-def _default(about: FieldInfo) -> str:
-    value = about.get_default(call_default_factory=True, validated_data={})
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:
         return "required"
     if isinstance(value, BaseModel):
@@ -89,14 +99,14 @@ def _default(about: FieldInfo) -> str:
     return "not set" if value is None else f"`{_yaml(value)}`"
 
 
-def _example(name: str, about: FieldInfo) -> str:
-    examples = about.examples
+def _example(name: str, field: FieldInfo) -> str:
+    examples = field.examples
     if examples:
         value = examples[0]
-    elif get_origin(about.annotation) is Literal:
-        value = get_args(about.annotation)[-1]
+    elif get_origin(field.annotation) is Literal:
+        value = get_args(field.annotation)[-1]
     else:
-        value = about.get_default(call_default_factory=True, validated_data={})
+        value = field.get_default(call_default_factory=True, validated_data={})
         if isinstance(value, BaseModel):
             value = dict(list(value)[:1])
     return f"`{name}: {_yaml(value)}`"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ..policy.entries import set_conflicts
-from ..policy.model import PolicyError, parse_policy
+from ..policy.model import parse_policy, unusable
 from .forwarder import Forwarder
 from .host import Host
 
@@ -29,7 +29,7 @@ class ProviderBinding:
         subject = f"provider {provider_id!r} ({self._provider_type})"
         policy = parse_policy(self._setting, subject)
         if findings := set_conflicts(self._other_headers, policy.set):
-            raise PolicyError(f"extra_headers of {subject} is unusable:\n  - " + "\n  - ".join(findings))
+            raise unusable(subject, findings)
         self.provider_id = provider_id
         if policy.enabled:
             self._host.install_provider_data_hook()

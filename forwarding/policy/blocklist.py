@@ -4,6 +4,7 @@ Data only. Patterns are normalized (`field_names.normalize_name`). An exact patt
 longer prefix before a shorter one.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from .decision import Reason
@@ -294,3 +295,5 @@ CORE_BLOCKLIST: tuple[CoreRule, ...] = (
         },
     ),
 )
+
+BLOCKLIST_BY_PATTERN: Mapping[str, CoreRule] = {rule.pattern: rule for rule in CORE_BLOCKLIST}

@@ -51,6 +51,11 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     TOO_LARGE = "too_large"
 
+    @property
+    def kind(self) -> DecisionKind:
+        """The kind of decision that has this reason."""
+        return next(kind for kind, reasons in REASONS.items() if self in reasons)
+
 
 CORE_REASONS = (
     Reason.FRAMING,

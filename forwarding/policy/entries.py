@@ -1,27 +1,31 @@
 """Whether the entries of a policy can do what their author meant: each alone, and all together.
 
 Pure functions that return findings or raise `ValueError`, always with the entry, what is wrong and what would be right.
+Each is linear in the length of an entry.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
-from .blocklist import CORE_BLOCKLIST, CoreRule
+from .blocklist import BLOCKLIST_BY_PATTERN, CoreRule
 from .decision import Reason
-from .field_names import is_prefix, is_token, normalize_name, wider_patterns
+from .errors import PolicyFinding
+from .field_names import PatternSet, is_prefix, is_token, normalize_name
 
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
 
-# What editors can tell of an entry, as ECMA 262 regular expressions; the functions below tell more.
+# What an editor can check, as ECMA 262 regular expressions; the functions below check more.
 NAME_GRAMMAR = "^[!#$%&'+.^_`|~0-9A-Za-z-]+$"
 PATTERN_GRAMMAR = r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$"
 
-_CORE = {rule.pattern: rule for rule in CORE_BLOCKLIST}
+_CORE = PatternSet(BLOCKLIST_BY_PATTERN)
+_MAX_QUOTED = 128
 
 
 def core_rule(pattern: str) -> CoreRule | None:
-    """Return the entry of the core blocklist that blocks all that a normalized pattern matches: the narrowest one."""
-    return next((_CORE[wide] for wide in wider_patterns(pattern) if wide in _CORE), None)
+    """Return the narrowest rule of the core blocklist that blocks everything that a normalized pattern matches."""
+    narrowest = _CORE.narrowest(pattern)
+    return None if narrowest is None else BLOCKLIST_BY_PATTERN[narrowest]
 
 
 def parse_pattern(entry: str) -> str:
@@ -37,12 +41,11 @@ def parse_pattern(entry: str) -> str:
         raise ValueError("'' can never match: it is empty; remove it")
     stem = entry.removesuffix("*")
     if "*" in stem:
-        raise ValueError(
-            f"{entry!a}: only one `*` is possible, at the end, such as {stem.split('*')[0] or 'x-tenant-'}*"
-        )
+        start = stem.split("*")[0][:_MAX_QUOTED] or "x-tenant-"
+        raise ValueError(f"{_quote(entry)}: only one `*` is possible, at the end, such as {start}*")
     if not is_token(stem):
         raise ValueError(
-            f"{entry!a} can never match: it is not a header name; write ASCII letters, digits and '-', "
+            f"{_quote(entry)} can never match: it is not a header name; write ASCII letters, digits and '-', "
             "with at most one `*` at the end (no spaces, colons or regular expressions)"
         )
     return normalize_name(stem) + entry[len(stem) :]
@@ -52,56 +55,63 @@ def parse_unblock(entry: str) -> str:
     """Return an entry of `unblock` in normalized form.
 
     Raises:
-        ValueError: it is not one name, is not on the core blocklist, or may never be lifted.
+        ValueError: it is not one name, is not on the core blocklist, or may never be unblocked.
 
     """
     if is_prefix(entry) or not is_token(entry):
-        raise ValueError(f"{entry!a}: only a single header name can be lifted, such as openai-organization")
+        raise ValueError(f"{_quote(entry)}: only a single header name can be unblocked, such as openai-organization")
     normalized = normalize_name(entry)
     rule = core_rule(normalized)
     if rule is None:
-        raise ValueError(f"{entry!a} has no effect: the core blocklist does not hold it; remove the entry")
+        raise ValueError(f"{_quote(entry)} has no effect: the core blocklist does not block it; remove the entry")
     if rule.reason in NEVER_UNBLOCKED:
-        raise ValueError(f"{entry!a} can never be lifted ({rule.reason.value}: {rule.source}); remove the entry")
+        raise ValueError(
+            f"{_quote(entry)} can never be unblocked ({rule.reason.value}: {rule.source}); remove the entry"
+        )
     return normalized
 
 
 def parse_set_name(entry: str) -> str:
-    """Return an entry's name in `set`, as spelled: so it is sent.
+    """Return the name of an entry in `set` as spelled, because that is how it is sent.
 
     Raises:
         ValueError: it is not a field name, or one that no setting may touch.
 
     """
     if "*" in entry or not is_token(entry):
-        raise ValueError(f"{entry!a} is not one header name; write ASCII letters, digits and '-'")
+        raise ValueError(f"{_quote(entry)} is not one header name; write ASCII letters, digits and '-'")
     rule = core_rule(normalize_name(entry))
     if rule is not None and rule.reason in NEVER_UNBLOCKED:
-        raise ValueError(f"{entry!a} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
+        raise ValueError(f"{_quote(entry)} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
     return entry
 
 
-def repeated_set_names(names: Sequence[str]) -> list[str]:
-    """Return which names in `set` are one and the same to the provider."""
+def repeated_set_names(names: Sequence[str]) -> list[PolicyFinding]:
+    """Return the names in `set` that the provider cannot tell from another one there."""
     first = {normalize_name(name): name for name in reversed(names)}
     return [
-        f"set: {name!r} and {first[normalize_name(name)]!r} are the same header; remove one"
+        PolicyFinding(
+            ("set",),
+            f"{_quote(name)} and {_quote(first[normalize_name(name)])} are the same header; remove one",
+        )
         for name in names
         if first[normalize_name(name)] != name
     ]
 
 
-def set_conflicts(others: Mapping[str, str], names: Collection[str]) -> list[str]:
-    """Return which names in `set` another setting of the provider makes it send, too, in whatever spelling.
+def set_conflicts(others: Mapping[str, str], names: Collection[str]) -> list[PolicyFinding]:
+    """Return the names in `set` that another setting of the provider sends, too, in whatever spelling.
 
     Args:
         others: the name of each such setting, by the name of the header.
-        names: in `set`.
+        names: the names in `set`.
 
     """
     settings = {normalize_name(name): setting for name, setting in others.items()}
     return [
-        f"set.{name}: {settings[normalize_name(name)]!r} of the provider names the same header; remove one"
+        PolicyFinding(
+            ("set", name), f"{settings[normalize_name(name)]!r} of the provider names the same header; remove one"
+        )
         for name in names
         if normalize_name(name) in settings
     ]
@@ -109,11 +119,13 @@ def set_conflicts(others: Mapping[str, str], names: Collection[str]) -> list[str
 
 def entries_shadowed_by_set(
     names: Sequence[str], allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
-) -> list[str]:
-    """Return the normalized entries that speak of an identity header, which no caller can send anyway."""
+) -> list[PolicyFinding]:
+    """Return the normalized entries that name an identity header, which no caller can send anyway."""
     identity_headers = {normalize_name(name) for name in names}
     return [
-        f"{field}[{i}] {entry!r} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
+        PolicyFinding(
+            (field, i), f"{_quote(entry)} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
+        )
         for field, entries, effect in (
             ("allow", allow or (), "can never match"),
             ("block", block, "has no effect"),
@@ -126,9 +138,9 @@ def entries_shadowed_by_set(
 
 def ineffective_entries(
     allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str], max_name_bytes: int
-) -> list[str]:
+) -> list[PolicyFinding]:
     """Return what is wrong with normalized entries that are each valid alone: dead, shadowed or overlapping ones."""
-    findings: list[str] = []
+    findings: list[PolicyFinding] = []
     for field, entries in (("allow", allow or ()), ("block", block), ("unblock", unblock)):
         findings += _too_long(field, entries, max_name_bytes)
         findings += _shadowed(field, entries)
@@ -140,7 +152,7 @@ def ineffective_entries(
     ]
 
 
-def ineffective_block_entries(allow: Sequence[str] | None, block: Sequence[str]) -> list[str]:
+def ineffective_block_entries(allow: Sequence[str] | None, block: Sequence[str]) -> list[PolicyFinding]:
     """Return the entries of `block` that change nothing about what passes, because `allow` stops the same names.
 
     They are not among `ineffective_entries`, which stop a server: such an entry does match. Its names are counted as
@@ -148,83 +160,89 @@ def ineffective_block_entries(allow: Sequence[str] | None, block: Sequence[str])
     """
     if allow is None:
         return []
-    allowed = set(allow)
-    reach_an_allowed_name = _wider_patterns_of_any(allow)
+    allowed = PatternSet(allow)
     return [
-        f"block[{i}] {entry!r} changes nothing about what passes: no entry of `allow` matches such a name; "
-        "remove the entry"
+        PolicyFinding(
+            ("block", i),
+            f"{_quote(entry)} changes nothing about what passes: no entry of `allow` matches such a name; "
+            "remove the entry",
+        )
         for i, entry in enumerate(block)
-        if not _narrowest_match(entry, allowed) and entry not in reach_an_allowed_name
+        if not allowed.narrowest(entry) and not allowed.any_within(entry)
     ]
 
 
-def _redundant_block(block: Sequence[str], unblock: Sequence[str]) -> list[str]:
-    reach_a_lifted_name = _wider_patterns_of_any(unblock)
+def _redundant_block(block: Sequence[str], unblock: Sequence[str]) -> list[PolicyFinding]:
+    unblocked = PatternSet(unblock)
     return [
-        f"block[{i}] {entry!r}: the core blocklist has it ({rule.pattern}); remove the entry"
+        PolicyFinding(
+            ("block", i), f"{_quote(entry)} has no effect: the core blocklist has it ({rule.pattern}); remove the entry"
+        )
         for i, entry in enumerate(block)
-        if (rule := core_rule(entry)) and entry not in reach_a_lifted_name
+        if (rule := core_rule(entry)) and not unblocked.any_within(entry)
     ]
 
 
-def _redundant_unblock(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
-    blocked, allowed = set(block), set(allow or ())
+def _redundant_unblock(
+    allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]
+) -> list[PolicyFinding]:
+    blocked, allowed = PatternSet(block), PatternSet(allow or ())
     findings = []
     for i, name in enumerate(unblock):
-        if blocker := _narrowest_match(name, blocked):
-            findings.append(f"unblock[{i}] {name!r} has no effect: {blocker!r} in `block` blocks it; remove one")
-        if allow is not None and not _narrowest_match(name, allowed):
-            findings.append(
-                f"unblock[{i}] {name!r} has no effect: `allow` does not name it; add it to `allow` or remove it here"
-            )
+        effect = f"{_quote(name)} has no effect"
+        if blocker := blocked.narrowest(name):
+            text = f"{effect}: {_quote(blocker)} in `block` blocks it; remove one"
+            findings.append(PolicyFinding(("unblock", i), text))
+        if allow is not None and not allowed.narrowest(name):
+            text = f"{effect}: `allow` does not name it; add it to `allow` or remove it here"
+            findings.append(PolicyFinding(("unblock", i), text))
     return findings
 
 
-def _redundant_allow(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[str]:
-    blocked, reach_a_lifted_name = set(block), _wider_patterns_of_any(unblock)
+def _redundant_allow(allow: Sequence[str] | None, block: Sequence[str], unblock: Sequence[str]) -> list[PolicyFinding]:
+    blocked, unblocked = PatternSet(block), PatternSet(unblock)
     findings = []
     for i, entry in enumerate(allow or ()):
-        if blocker := _narrowest_match(entry, blocked):
-            findings.append(f"allow[{i}] {entry!r} can never match: {blocker!r} in `block` blocks it; remove one")
-        elif (rule := core_rule(entry)) and entry not in reach_a_lifted_name:
-            findings.append(
-                f"allow[{i}] {entry!r} can never match: the core blocklist blocks it "
-                f"({rule.reason.value}: {rule.pattern}); {_remedy(rule)}"
-            )
+        effect = f"{_quote(entry)} can never match"
+        if blocker := blocked.narrowest(entry):
+            text = f"{effect}: {_quote(blocker)} in `block` blocks it; remove one"
+            findings.append(PolicyFinding(("allow", i), text))
+        elif (rule := core_rule(entry)) and not unblocked.any_within(entry):
+            text = f"{effect}: the core blocklist blocks it ({rule.reason.value}: {rule.pattern}); {_remedy(rule)}"
+            findings.append(PolicyFinding(("allow", i), text))
     return findings
 
 
-def _too_long(field: str, entries: Sequence[str], max_name_bytes: int) -> list[str]:
+def _too_long(field: str, entries: Sequence[str], max_name_bytes: int) -> list[PolicyFinding]:
     return [
-        f"{field}[{i}] {entry!r} can never match: it is longer than limits.max_name_bytes ({max_name_bytes}); "
-        "shorten it or raise the limit"
+        PolicyFinding(
+            (field, i),
+            f"{_quote(entry)} can never match: it is longer than limits.max_name_bytes ({max_name_bytes}); "
+            "shorten it or raise the limit",
+        )
         for i, entry in enumerate(entries)
         if len(entry.removesuffix("*")) > max_name_bytes
     ]
 
 
-def _shadowed(field: str, entries: Sequence[str]) -> list[str]:
+def _shadowed(field: str, entries: Sequence[str]) -> list[PolicyFinding]:
     position = {entry: i for i, entry in reversed(list(enumerate(entries)))}
+    patterns = PatternSet(entries)
     findings = []
     for i, entry in enumerate(entries):
         # Of two equal entries, only the second is reported.
-        wider = next((p for p in wider_patterns(entry) if position.get(p, i) != i), None)
+        wider = next((p for p in patterns.matching_all_of(entry) if position[p] != i), None)
         if wider is not None:
-            findings.append(f"{field}[{i}] {entry!r} is shadowed by {wider!r} at [{position[wider]}]; remove the entry")
+            text = f"{_quote(entry)} is shadowed by {_quote(wider)} at [{position[wider]}]; remove the entry"
+            findings.append(PolicyFinding((field, i), text))
     return findings
 
 
-def _narrowest_match(pattern: str, patterns: Collection[str]) -> str | None:
-    """Return the narrowest of `patterns` that matches all that `pattern` matches."""
-    return next((wide for wide in wider_patterns(pattern) if wide in patterns), None)
-
-
-def _wider_patterns_of_any(names: Sequence[str]) -> Collection[str]:
-    """Return every pattern that matches one of `names`."""
-    return {pattern for name in names for pattern in wider_patterns(name)}
+def _quote(entry: str) -> str:
+    return ascii(entry if len(entry) <= _MAX_QUOTED else f"{entry[:_MAX_QUOTED]}...")
 
 
 def _remedy(rule: CoreRule) -> str:
     if rule.reason in NEVER_UNBLOCKED:
-        return "it cannot be lifted; remove the entry"
-    return "lift it with `unblock`, or remove the entry"
+        return "it cannot be unblocked; remove the entry"
+    return "add it to `unblock`, or remove the entry"

@@ -1,10 +1,11 @@
 """What is wrong with a setting, for people: each finding with its place, what is wrong and what would be right.
 
-Knows pydantic's errors and no policy; never shows what somebody wrote but names of settings and entries.
+Knows pydantic's errors and no policy. It never shows what somebody wrote, except names of settings and entries.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,8 +15,13 @@ class PolicyFinding(NamedTuple):
 
     path: tuple[str | int, ...]
     """Where, from the setting down: ("allow", 1). Empty for the setting as a whole."""
-    message: str
-    """Where, what is wrong and what would be right."""
+    text: str
+    """What is wrong and what would be right."""
+
+    @property
+    def message(self) -> str:
+        """The text after its place: `allow[1]: 'a b' can never match`."""
+        return f"{place}: {self.text}" if (place := dotted(self.path)) else self.text
 
 
 class PolicyError(ValueError):
@@ -27,86 +33,82 @@ class PolicyError(ValueError):
 
 
 class EntriesError(ValueError):
-    """Entries that are each valid alone make no sense together.
+    """Entries that are each valid alone do not work together."""
 
-    Args:
-        findings: each begins with its place: "allow[1] 'x-a' ...".
-        within: the part of the setting that they are in, where it is not the one that is being validated.
-
-    """
-
-    def __init__(self, findings: Sequence[str], within: tuple[str, ...] = ()) -> None:
-        super().__init__("; ".join(".".join((*within, finding)) for finding in findings))
+    def __init__(self, findings: Sequence[PolicyFinding]) -> None:
+        super().__init__("; ".join(finding.message for finding in findings))
         self.findings = findings
-        self.within = within
 
 
-def findings_of(error: ValidationError, settings: Mapping[str | None, type[BaseModel]]) -> list[PolicyFinding]:
-    """Return what pydantic found.
+def dotted(path: Sequence[str | int]) -> str:
+    """Return a path as people write it: `shadow.allow[1]`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in path).removeprefix(".")
 
-    Args:
-        error: of the setting.
-        settings: the model of the setting, by None, and those of its parts that have settings of their own, by name.
 
-    """
+def findings_of(error: ValidationError, model: type[BaseModel]) -> list[PolicyFinding]:
+    """Return what pydantic found wrong with a setting of this model."""
     return [
-        finding
-        for each in error.errors(include_url=False, include_input=False)
-        for finding in _findings(each, settings)
+        finding for each in error.errors(include_url=False, include_input=False) for finding in _findings(each, model)
     ]
 
 
-def _findings(error: Any, settings: Mapping[str | None, type[BaseModel]]) -> Iterator[PolicyFinding]:
+def _findings(error: Any, model: type[BaseModel]) -> Iterator[PolicyFinding]:
+    # pydantic marks the key of a mapping itself; the place of an entry is that of its key.
+    path = tuple(step for step in error["loc"] if step != "[key]")
     cause = error.get("ctx", {}).get("error")
-    if not isinstance(cause, EntriesError):
-        yield PolicyFinding(error["loc"], _told(error, settings))
-        return
-    above = (*error["loc"], *cause.within)
-    for text in cause.findings:
-        field, _, rest = text.partition("[")
-        index = rest.partition("]")[0]
-        path = (field, int(index)) if field.isidentifier() and index.isdecimal() else ()
-        yield PolicyFinding((*above, *path), ".".join((*above, text)))
+    if isinstance(cause, EntriesError):
+        yield from (PolicyFinding((*path, *finding.path), finding.text) for finding in cause.findings)
+    else:
+        yield PolicyFinding(path, _text(error, path, model))
 
 
-def _told(error: Any, settings: Mapping[str | None, type[BaseModel]]) -> str:
-    """Return one line for one error of pydantic's own."""
-    location = ""
-    for part in error["loc"]:
-        key = part if isinstance(part, int) or (part.isascii() and part.isprintable()) else ascii(part)
-        location += f"[{key}]" if isinstance(part, int) else f".{key}" if location else key
-    location = location.removesuffix(".[key]")
-    message = str(error["msg"]).removeprefix("Value error, ")
+def _text(error: Any, path: Sequence[str | int], model: type[BaseModel]) -> str:
+    """Return what one error of pydantic's own means."""
     match error["type"]:
         case "extra_forbidden" | "invalid_key":
-            message = _unknown_setting(error["loc"], settings)
-        case "bool_type" | "bool_parsing":
-            message = "must be true or false"
-        case "int_type":
-            message = "must be a whole number, such as 32"
+            return _unknown_setting(path, model)
         case "tuple_type":
-            example = "openai-organization" if error["loc"][-1] == "unblock" else "x-tenant-*"
-            message = f'must be a list of names, such as {error["loc"][-1]}: ["{example}"]'
-        case "string_type":
-            message = "must be a string; quote it in the YAML"
-        case "string_pattern_mismatch":
-            message = "must start with a letter and hold only letters, digits and '_', such as vllm_extra_headers"
+            example = "openai-organization" if path[-1] == "unblock" else "x-tenant-*"
+            return f'must be a list of names, such as {path[-1]}: ["{example}"]'
         case "model_type" | "dict_type" | "mapping_type":
-            message = f"must be a mapping, such as {_EXAMPLES[error['loc'][-1]]}"
-    return f"{location}: {message}" if location else message
+            return f"must be a mapping, such as {_EXAMPLES[path[-1]]}"
+        case kind:
+            return _TEXTS.get(kind) or str(error["msg"]).removeprefix("Value error, ")
 
 
-_EXAMPLES = {
+_TEXTS = {
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number, such as 32",
+    "string_type": "must be a string; quote it in the YAML",
+    "string_pattern_mismatch": "must start with a letter and contain only letters, digits and '_', such as "
+    "vllm_extra_headers",
+}
+_EXAMPLES: dict[str | int, str] = {
     "limits": "{max_headers: 32}",
     "shadow": '{allow: ["x-tenant-*"]}',
     "set": '{x-tenant-id: "${user.tenant}"}',
 }
 
 
-def _unknown_setting(location: Sequence[str | int], settings: Mapping[str | None, type[BaseModel]]) -> str:
-    within = location[-2] if len(location) > 1 else None
-    known = settings.get(within if isinstance(within, str) else None, settings[None]).model_fields
-    what = "unknown setting"
-    if within == "shadow" and location[-1] in settings[None].model_fields:
-        what = "a shadow policy has no such setting: it decides on the headers of the live one and never acts"
-    return f"{what}; known are {', '.join(known)}"
+def _unknown_setting(path: Sequence[str | int], model: type[BaseModel]) -> str:
+    *above, name = path
+    within = _model_at(model, above)
+    known = f"known are {', '.join(within.model_fields)}"
+    if within is not model and name in model.model_fields:
+        return f"a shadow policy has no such setting: it decides on the headers of the live one and never acts; {known}"
+    nearest = get_close_matches(str(name).lower(), within.model_fields, n=1)
+    hint = f"did you mean `{nearest[0]}`? " if nearest else ""
+    return f"unknown setting; {hint}{known}"
+
+
+def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
+    for step in path:
+        annotation = model.model_fields[str(step)].annotation
+        candidates = (annotation, *get_args(annotation))
+        model = next(kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return model
+
+
+def _printable(step: str) -> str:
+    return step if step.isascii() and step.isprintable() else ascii(step)

@@ -5,7 +5,8 @@ Pure functions over strings; nothing here knows a policy, a host or telemetry.
 
 import re
 import string
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
 
 # RFC 9110 section 5.6.2: token = 1*tchar. `re.ASCII` is not needed: the class lists its characters.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -59,10 +60,36 @@ def is_prefix(pattern: str) -> bool:
     return pattern.endswith("*")
 
 
-def wider_patterns(pattern: str) -> Iterator[str]:
-    """Yield every pattern that matches all that `pattern` matches: itself, then ever shorter prefixes."""
-    stem = pattern.removesuffix("*")
-    if not is_prefix(pattern):
-        yield pattern
-    for length in range(len(stem), 0, -1):
-        yield f"{stem[:length]}*"
+class PatternSet:
+    """Normalized patterns, asked which of them match all, or some, of what another pattern matches.
+
+    Every answer is linear in the length of that pattern.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._sorted = sorted(set(patterns))
+        self._patterns = frozenset(self._sorted)
+        prefixes = {len(pattern) - 1 for pattern in self._patterns if is_prefix(pattern)}
+        self._prefix_lengths = sorted(prefixes, reverse=True)
+
+    def matching_all_of(self, pattern: str) -> Iterator[str]:
+        """Yield the patterns that match everything that `pattern` matches, the narrowest first."""
+        stem = pattern.removesuffix("*")
+        if not is_prefix(pattern) and pattern in self._patterns:
+            yield pattern
+        for length in self._prefix_lengths:
+            if length <= len(stem) and (wider := f"{stem[:length]}*") in self._patterns:
+                yield wider
+
+    def narrowest(self, pattern: str) -> str | None:
+        """Return the narrowest of the patterns that match everything that `pattern` matches."""
+        return next(self.matching_all_of(pattern), None)
+
+    def any_within(self, pattern: str) -> bool:
+        """Whether `pattern` matches everything that one of the patterns matches."""
+        if not is_prefix(pattern):
+            return pattern in self._patterns
+        stem = pattern.removesuffix("*")
+        # Names with a common start are neighbours.
+        position = bisect_left(self._sorted, stem)
+        return position < len(self._sorted) and self._sorted[position].startswith(stem)

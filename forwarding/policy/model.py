@@ -1,7 +1,7 @@
 """The policy of one provider: the `extra_headers` mapping of a run config, checked when it is built.
 
-Immutable once built, no I/O. What an entry matches is decided in `matching`; whether the entries of one policy make
-sense together is decided in `lint`.
+Immutable once built, no I/O. What an entry matches is decided in `matcher`; whether the entries of one policy work
+together is decided in `entries`.
 """
 
 import hashlib
@@ -28,11 +28,7 @@ from .identity import IdentityHeaders, Template, User, parse_template, render
 
 __all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "default_field", "parse_policy"]
 
-# What stands under a setting is its description in the generated reference and in the JSON Schema, too: `cli.models`.
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-_Pattern = Annotated[str, AfterValidator(parse_pattern), Field(json_schema_extra={"pattern": PATTERN_GRAMMAR})]
-_Name = Annotated[str, AfterValidator(parse_unblock), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 
 
 def _check_template(text: str) -> str:
@@ -40,23 +36,27 @@ def _check_template(text: str) -> str:
     return text
 
 
+_Pattern = Annotated[str, AfterValidator(parse_pattern), Field(json_schema_extra={"pattern": PATTERN_GRAMMAR})]
+_UnblockedName = Annotated[str, AfterValidator(parse_unblock), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 _SetName = Annotated[str, AfterValidator(parse_set_name), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 _Template = Annotated[str, AfterValidator(_check_template)]
+_FieldKey = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)]
 
 
 class Limits(BaseModel, frozen=True):
-    """How much a caller may send. A header beyond a limit is malformed, never cut short."""
+    """How much a caller may send. A header beyond a limit is malformed. Nothing is truncated."""
 
     model_config = _STRICT
 
-    max_headers: Annotated[StrictInt, Field(ge=1, le=1024)] = 32
-    """Extra headers in one request."""
-    max_name_bytes: Annotated[StrictInt, Field(ge=1, le=1024)] = 128
-    """Length of one field name in bytes."""
-    max_value_bytes: Annotated[StrictInt, Field(ge=1, le=65536)] = 4096
-    """Length of one field value in bytes."""
-    max_total_bytes: Annotated[StrictInt, Field(ge=1, le=131072)] = 16384
-    """Names and values of all headers that would be forwarded, in bytes."""
+    max_headers: Annotated[StrictInt, Field(ge=1, le=1024, description="Extra headers in one request.")] = 32
+    max_name_bytes: Annotated[StrictInt, Field(ge=1, le=1024, description="Length of one field name in bytes.")] = 128
+    max_value_bytes: Annotated[StrictInt, Field(ge=1, le=65536, description="Length of one field value in bytes.")] = (
+        4096
+    )
+    max_total_bytes: Annotated[
+        StrictInt,
+        Field(ge=1, le=131072, description="Length of the names and values of all headers that would pass, in bytes."),
+    ] = 16384
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -73,19 +73,35 @@ class _Rules(BaseModel, frozen=True):
 
     model_config = _STRICT
 
-    allow: Annotated[tuple[_Pattern, ...] | None, Field(examples=[["x-maas-*", "x-tenant-id"]])] = None
-    """When given, only names that match one of these patterns pass. When omitted, every name that is not blocked."""
-    block: Annotated[tuple[_Pattern, ...], Field(examples=[["x-maas-internal-*"]])] = ()
-    """Patterns to block in addition to the core blocklist."""
-    unblock: Annotated[tuple[_Name, ...], Field(examples=[["openai-organization"]])] = ()
-    """Single names to lift from the core blocklist. Names that frame messages, carry credentials or control a gateway
-    cannot be lifted."""
-    on_blocked: Literal["drop", "reject"] = "drop"
-    """`drop` forwards the other headers; `reject` answers 403 and sends nothing to the provider."""
-    on_malformed: Literal["drop", "reject"] = "reject"
-    """`reject` answers 400 and sends nothing to the provider; `drop` forwards the other headers."""
-    limits: Limits = Limits()
-    """How much a caller may send."""
+    allow: Annotated[
+        tuple[_Pattern, ...] | None,
+        Field(
+            description="If given, only names that match one of these patterns pass. If omitted, every name that is "
+            "not blocked passes.",
+            examples=[["x-maas-*", "x-tenant-id"]],
+        ),
+    ] = None
+    block: Annotated[
+        tuple[_Pattern, ...],
+        Field(description="Patterns to block in addition to the core blocklist.", examples=[["x-maas-internal-*"]]),
+    ] = ()
+    unblock: Annotated[
+        tuple[_UnblockedName, ...],
+        Field(
+            description="Single names of the core blocklist to unblock. Names that frame messages, carry credentials "
+            "or control a gateway stay blocked.",
+            examples=[["openai-organization"]],
+        ),
+    ] = ()
+    on_blocked: Annotated[
+        Literal["drop", "reject"],
+        Field(description="`drop` forwards the other headers; `reject` answers 403 and sends nothing to the provider."),
+    ] = "drop"
+    on_malformed: Annotated[
+        Literal["drop", "reject"],
+        Field(description="`reject` answers 400 and sends nothing to the provider; `drop` forwards the other headers."),
+    ] = "reject"
+    limits: Annotated[Limits, Field(description="How much a caller may send.")] = Limits()
 
     @model_validator(mode="after")
     def _entries_make_sense_together(self) -> Self:
@@ -94,51 +110,59 @@ class _Rules(BaseModel, frozen=True):
 
 
 class ShadowPolicy(_Rules, frozen=True):
-    """A policy that is evaluated alongside the live one: its decisions are counted and traced, and never enforced.
+    """A policy that is evaluated alongside the live one. Its decisions are counted and traced, and never enforced.
 
-    It decides on the same headers as the live policy, beside the same identity headers.
+    It decides on the same headers as the live policy, with the same identity headers.
     """
 
 
-class _Setting(BaseModel, frozen=True):
-    """What a provider's setting has before its rules."""
-
-    model_config = _STRICT
-
-    enabled: bool = True
-    """Whether extra headers are forwarded at all. When false, the provider behaves as the built-in one."""
-    field: Annotated[
-        Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)] | None,
-        Field(examples=["vllm_extra_headers"]),
-    ] = None
-    """The key of the provider data that holds the headers. Default: the provider type and `_extra_headers`, for
-    example `vllm_extra_headers`."""
-
-
-# Of two bases, pydantic takes the fields of the last one first: the order in which people read them.
-class Policy(_Rules, _Setting, frozen=True):
+class Policy(_Rules, frozen=True):
     """Which extra headers of a caller reach a provider, and what happens to a request with others.
 
-    A pattern is a field name, or the start of one with a trailing `*`; case does not matter, and all but
-    letters and digits is read as `-`.
-
-    Raises:
-        pydantic.ValidationError: an entry is wrong; `parse_policy` turns it into a `PolicyError` for people.
-
+    A pattern is a header name, or a prefix followed by `*`. Matching ignores case and treats every character except
+    letters and digits as `-`.
     """
 
-    set: Annotated[Mapping[_SetName, _Template], Field(examples=[{"x-user": "${user.id}"}])] = Field(
-        default_factory=dict, repr=False
-    )
-    """Identity headers on every request to the provider, from the caller whom the host authenticated: text
-    and the placeholders `${user.id}`, `${user.tenant}` and `${user.attributes.NAME[INDEX]}`. They replace what the
-    provider's client sends of itself; a caller's own header of such a name is blocked with reason `override`."""
-    on_missing: Literal["reject", "omit"] = "reject"
-    """What to do where the caller has no value for a header in `set`, or one that no header can hold: `reject` answers
-    403 and sends nothing to the provider; `omit` sends the request without the header."""
-    shadow: Annotated[ShadowPolicy | None, Field(examples=[{"allow": ["x-maas-*"]}])] = None
-    """A shadow policy with its own `allow`, `block`, `unblock`, `on_blocked`, `on_malformed` and
-    `limits`. What would differ under it is counted and traced; it never acts."""
+    # A wrong entry is pydantic's `ValidationError`; `parse_policy` turns it into a `PolicyError` for people.
+
+    enabled: Annotated[
+        bool,
+        Field(description="Whether extra headers are forwarded at all. If false, the provider is the built-in one."),
+    ] = True
+    field: Annotated[
+        _FieldKey | None,
+        Field(
+            description="The key of the provider data that contains the headers. Default: the provider type and "
+            "`_extra_headers`, for example `vllm_extra_headers`.",
+            examples=["vllm_extra_headers"],
+        ),
+    ] = None
+    set: Annotated[
+        Mapping[_SetName, _Template],
+        Field(
+            description="Identity headers on every request to the provider, from the authenticated user: text and the "
+            "placeholders `${user.id}`, `${user.tenant}` and `${user.attributes.NAME[INDEX]}`. They replace headers of "
+            "the same name set by the provider's HTTP client. A caller's own header of such a name is blocked with "
+            "reason `override`.",
+            examples=[{"x-user": "${user.id}"}],
+        ),
+    ] = Field(default_factory=dict, repr=False)
+    on_missing: Annotated[
+        Literal["reject", "omit"],
+        Field(
+            description="What to do if the user lacks a value for a header in `set`, or the value is not a valid "
+            "field value: `reject` answers 403 and sends nothing to the provider; `omit` sends the request without the "
+            "header."
+        ),
+    ] = "reject"
+    shadow: Annotated[
+        ShadowPolicy | None,
+        Field(
+            description="A shadow policy with its own `allow`, `block`, `unblock`, `on_blocked`, `on_malformed` and "
+            "`limits`. Its decisions are counted and traced where they differ, and never enforced.",
+            examples=[{"allow": ["x-maas-*"]}],
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _set_headers_are_the_servers_alone(self) -> Self:
@@ -150,16 +174,18 @@ class Policy(_Rules, _Setting, frozen=True):
                 _raise_for([*findings, *self._too_long(rules.limits.max_value_bytes)], within)
         return self
 
-    def _too_long(self, maximum: int) -> list[str]:
+    def _too_long(self, maximum: int) -> list[PolicyFinding]:
         return [
-            f"limits.max_value_bytes ({maximum}): less than the text of {name!r} in `set` alone; raise it"
+            PolicyFinding(
+                ("limits", "max_value_bytes"), f"{maximum} is less than the text of {name!r} in `set` alone; raise it"
+            )
             for name, template in self.templates.items()
             if template.literal_length > maximum
         ]
 
     @cached_property
     def digest(self) -> str:
-        """Twelve hex digits that are equal on two replicas only if the same policy and core blocklist are in force."""
+        """Twelve hex digits that are equal on two replicas only if the same policy and core blocklist are active."""
         return self._fingerprint[:12]
 
     @cached_property
@@ -169,13 +195,13 @@ class Policy(_Rules, _Setting, frozen=True):
 
     @cached_property
     def templates(self) -> Mapping[str, Template]:
-        """The values of `set`, read."""
+        """The parsed values of `set`."""
         return {name: parse_template(text) for name, text in self.set.items()}
 
     @cached_property
     def shadow_policy(self) -> "Policy | None":
-        """The policy as it would be with the rules of the shadow policy in force; its digest is the one to expect."""
-        return None if self.shadow is None else self.model_copy(update={**self.shadow.model_dump(), "shadow": None})
+        """The policy with the rules of the shadow policy in place of its own; its digest is the one to expect."""
+        return None if self.shadow is None else self.with_changes(**self.shadow.model_dump(), shadow=None)
 
     def identity_headers(self, user: User) -> IdentityHeaders | None:
         """Return the identity headers for a user; None where the policy sets none."""
@@ -183,9 +209,14 @@ class Policy(_Rules, _Setting, frozen=True):
             return None
         return render(self.templates, user, self.limits.max_value_bytes, reject=self.on_missing == "reject")
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's
-        """Return a policy with other settings, checked like any other; pydantic's own copy would skip the checks."""
-        return type(self).model_validate({**self.model_dump(), **(update or {})})
+    def with_changes(self, **settings: Any) -> Self:
+        """Return a policy with other settings, checked like any other: pydantic's `model_copy` skips the checks.
+
+        Raises:
+            pydantic.ValidationError: a setting is unusable.
+
+        """
+        return type(self).model_validate({**self.model_dump(), **settings})
 
     # Policies key the memory of decided names on every request; asking every field each time would dominate it.
 
@@ -196,9 +227,9 @@ class Policy(_Rules, _Setting, frozen=True):
         return self is other or (isinstance(other, Policy) and self._fingerprint == other._fingerprint)
 
 
-def _raise_for(findings: Sequence[str], within: tuple[str, ...] = ()) -> None:
+def _raise_for(findings: Sequence[PolicyFinding], within: tuple[str, ...] = ()) -> None:
     if findings:
-        raise EntriesError(findings, within)
+        raise EntriesError([PolicyFinding((*within, *path), text) for path, text in findings])
 
 
 def parse_policy(setting: object, subject: str) -> Policy:
@@ -220,9 +251,13 @@ def parse_policy(setting: object, subject: str) -> Policy:
     try:
         return Policy.model_validate(dict(setting))
     except ValidationError as error:
-        findings = findings_of(error, {None: Policy, "limits": Limits, "shadow": ShadowPolicy})
-        listed = "\n".join(f"  - {finding.message}" for finding in findings)
-        raise PolicyError(f"extra_headers of {subject} is unusable:\n{listed}", findings) from None
+        raise unusable(subject, findings_of(error, Policy)) from None
+
+
+def unusable(subject: str, findings: Sequence[PolicyFinding]) -> PolicyError:
+    """Return the error that lists every finding about the setting of `subject`."""
+    listed = "\n".join(f"  - {finding.message}" for finding in findings)
+    return PolicyError(f"extra_headers of {subject} is unusable:\n{listed}", findings)
 
 
 def default_field(provider_type: str) -> str:

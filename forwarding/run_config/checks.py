@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from ..policy.entries import ineffective_block_entries
 from ..policy.field_names import normalize_name
-from ..policy.model import Policy, PolicyError, default_field, parse_policy
+from ..policy.model import Policy, PolicyError, PolicyFinding, default_field, parse_policy
 from .provider_types import REMOTE_INFERENCE_TYPES
 from .providers import MODULE, SETTING, Provider, RunConfig, Unset
 
@@ -102,11 +102,10 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
         ]
         return Checked(provider, None, "", "", ()), found
     found = []
-    for path, nested in _policies(policy):
-        for text in ineffective_block_entries(nested.allow, nested.block):
-            index = int(text.partition("[")[2].partition("]")[0])
-            dotted = "".join(f"{part}." for part in path)
-            found.append(_about_an_entry(config, provider, Level.WARNING, (*path, "block", index), dotted + text))
+    for above, rules in (((), policy), (("shadow",), policy.shadow)):
+        for path, text in ineffective_block_entries(rules.allow, rules.block) if rules else ():
+            finding = PolicyFinding((*above, *path), text)
+            found.append(_about_an_entry(config, provider, Level.WARNING, finding.path, finding.message))
     rows = tuple(_rows(config, provider, policy, ()))
     key = policy.field or default_field(provider.type.value)
     field = provider.hidden.get(("field",)) or policy.field or default_field(provider.type.shown)
@@ -116,15 +115,6 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
 def line_of(config: RunConfig, provider: Provider, path: Sequence[str | int]) -> int:
     """Return the line of a setting of a provider's policy."""
     return config.document.line((*provider.setting_place, *path))
-
-
-def _policies(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield a policy, and those within it."""
-    if hasattr(model, "allow") and hasattr(model, "block"):
-        yield path, model
-    for name, value in model:
-        if isinstance(value, BaseModel):
-            yield from _policies(value, (*path, name))
 
 
 def _rows(config: RunConfig, provider: Provider, model: BaseModel, path: tuple[str, ...]) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..policy.blocklist import CORE_BLOCKLIST
+from ..policy.blocklist import BLOCKLIST_BY_PATTERN
 from ..policy.decision import CORE_REASONS, EXPLANATIONS, Decision, Evaluation, Reason
 from ..policy.evaluation import evaluate
 from ..policy.field_names import normalize_name
@@ -12,7 +12,6 @@ from .checks import Checked, line_of
 from .outbound_names import Carried, carried_names
 from .providers import RunConfig
 
-_CORE = {rule.pattern: rule for rule in CORE_BLOCKLIST}
 _LISTS = {Reason.ALLOWED: "allow", Reason.OPERATOR: "block"}
 
 
@@ -68,7 +67,7 @@ def _rule(
 ) -> tuple[str | None, str]:
     rule, reason = decision.rule, decision.reason
     if rule is not None and reason in CORE_REASONS:
-        return rule, f"core blocklist: {_CORE[rule].source}"
+        return rule, f"core blocklist: {BLOCKLIST_BY_PATTERN[rule].source}"
     if rule is not None and reason is Reason.OVERRIDE:
         by = [party.by for party in carried if rule in map(normalize_name, party.names)]
         return rule, f"sent by {', '.join(by)}" if by else EXPLANATIONS[reason]

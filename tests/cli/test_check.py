@@ -25,11 +25,11 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "a shadowed entry": (
         provider("block: ['x-a-*',\n  x-b,\n  x-a-1]"),
-        [("error", 11, "vllm", "block[2] 'x-a-1' is shadowed by 'x-a-*' at [0]")],
+        [("error", 11, "vllm", "block[2]: 'x-a-1' is shadowed by 'x-a-*' at [0]")],
     ),
     "an overlap with the core": (
         provider("on_blocked: drop\nblock: [cookie]"),
-        [("error", 10, "vllm", "block[0] 'cookie': the core blocklist has it")],
+        [("error", 10, "vllm", "block[0]: 'cookie' has no effect: the core blocklist has it")],
     ),
     "several, each with its line": (
         provider("allow: [x-a, X_A]\nlimits:\n  max_headers: 0\n  nope: 1\nfoo: 1"),
@@ -42,23 +42,23 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     "entries that make no sense together": (
         provider("allow: [x-a,\n  X_A,\n  cookie]"),
         [
-            ("error", 10, "vllm", "allow[1] 'x-a' is shadowed"),
-            ("error", 11, "vllm", "allow[2] 'cookie' can never match"),
+            ("error", 10, "vllm", "allow[1]: 'x-a' is shadowed"),
+            ("error", 11, "vllm", "allow[2]: 'cookie' can never match"),
         ],
     ),
     "no setting at all": (provider("[x-a]"), [("error", 8, "vllm", "must be true, false or a mapping")]),
     "a block entry that no allow entry reaches": (
         provider("allow: ['x-maas-*']\nblock:\n- x-maas-internal-*\n- x-foo"),
-        [("warning", 12, "vllm", "block[1] 'x-foo' changes nothing about what passes")],
+        [("warning", 12, "vllm", "block[1]: 'x-foo' changes nothing about what passes")],
     ),
     "a block list beside an empty allow list": (
         provider("allow: []\nblock: ['x-*']"),
-        [("warning", 10, "vllm", "block[0] 'x-*' changes nothing")],
+        [("warning", 10, "vllm", "block[0]: 'x-*' changes nothing")],
     ),
     "a block entry that meets a narrower allow entry": (
         provider("allow: [x-a-b, x-c]\nblock: ['x-a-b*']"),
         [
-            ("error", 9, "vllm", "allow[0] 'x-a-b' can never match"),
+            ("error", 9, "vllm", "allow[0]: 'x-a-b' can never match"),
         ],
     ),
     "the flag without module": (
@@ -146,7 +146,7 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "an anchor with a mistake": (
         "p: &p\n  block: [cookie]\n" + provider("*p"),
-        [("error", 2, "vllm", "block[0] 'cookie'")],
+        [("error", 2, "vllm", "block[0]: 'cookie'")],
     ),
     "an unset variable": (
         provider("on_blocked: ${env.NOT_SET_HERE}"),
@@ -188,8 +188,6 @@ def test_the_text(invoke: Invoke, write: Write) -> None:
         == f"""\
 vllm  remote::vllm  reads vllm_extra_headers  policy {digest}
   setting                  value      from
-  enabled                  true       default
-  field                    not set    default
   allow                    x-maas-*   line 9
   block                    x-foo      line 10
   unblock                  none       default
@@ -199,12 +197,14 @@ vllm  remote::vllm  reads vllm_extra_headers  policy {digest}
   limits.max_name_bytes    128        default
   limits.max_value_bytes   4096       default
   limits.max_total_bytes   16384      default
+  enabled                  true       default
+  field                    not set    default
   set                      none       default
   on_missing               reject     default
   shadow                   not set    default
 
-{path}:10: warning: vllm: block[0] 'x-foo' changes nothing about what passes: no entry of `allow` matches such a name; \
-remove the entry
+{path}:10: warning: vllm: block[0]: 'x-foo' changes nothing about what passes: no entry of `allow` matches such a \
+name; remove the entry
 {path}: 1 provider with extra headers, 0 without; 1 warning
 """
     )

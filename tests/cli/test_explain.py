@@ -179,7 +179,9 @@ def test_a_provider_that_would_not_do_as_it_says(invoke: Invoke, write: Write) -
     path = write(provider("block: [cookie, host]"))
     done = invoke("explain", path, "--provider", "vllm", "-H", "X-A: 1")
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"extra-headers explain: {path}:9: vllm: block[0] 'cookie': the core blocklist has it")
+    assert done.err.startswith(
+        f"extra-headers explain: {path}:9: vllm: block[0]: 'cookie' has no effect: the core blocklist has it"
+    )
     assert done.err.endswith("; `extra-headers check` shows 1 more\n")
 
 

@@ -135,20 +135,20 @@ WRONG_SETS: dict[str, tuple[dict[str, Any], str]] = {
     "a pattern": ({"set": {"x-a*": "v"}}, "set.x-a*: 'x-a*' is not one header name"),
     "in another spelling": ({"set": {"API_Key": "v"}}, "'API_Key' can never be set (credential"),
     "twice": ({"set": {"x-a": "v", "X_A": "w"}}, "set: 'X_A' and 'x-a' are the same header; remove one"),
-    "allowed": ({"set": {"X_A": "v"}, "allow": ["x-b", "x-a"]}, "allow[1] 'x-a' can never match: `set` sets it"),
-    "blocked": ({"set": {"X_A": "v"}, "block": ["x-a"]}, "block[0] 'x-a' has no effect: `set` sets it"),
-    "lifted": ({"set": {"Via": "v"}, "unblock": ["via"]}, "unblock[0] 'via' has no effect: `set` sets it"),
+    "allowed": ({"set": {"X_A": "v"}, "allow": ["x-b", "x-a"]}, "allow[1]: 'x-a' can never match: `set` sets it"),
+    "blocked": ({"set": {"X_A": "v"}, "block": ["x-a"]}, "block[0]: 'x-a' has no effect: `set` sets it"),
+    "lifted": ({"set": {"Via": "v"}, "unblock": ["via"]}, "unblock[0]: 'via' has no effect: `set` sets it"),
     "allowed by the shadow": (
         {"set": {"x-a": "v"}, "shadow": {"allow": ["X_A"]}},
-        "shadow.allow[0] 'x-a' can never match: `set` sets it",
+        "shadow.allow[0]: 'x-a' can never match: `set` sets it",
     ),
     "too long": (
         {"set": {"x-a": "v" * 11 + "${user.id}"}, "limits": {"max_value_bytes": 10}},
-        "limits.max_value_bytes (10): less than the text of 'x-a' in `set` alone; raise it",
+        "limits.max_value_bytes: 10 is less than the text of 'x-a' in `set` alone; raise it",
     ),
     "too long for the shadow": (
         {"set": {"x-a": "v" * 11}, "shadow": {"limits": {"max_value_bytes": 10}}},
-        "shadow.limits.max_value_bytes (10): less than the text of 'x-a' in `set` alone",
+        "shadow.limits.max_value_bytes: 10 is less than the text of 'x-a' in `set` alone",
     ),
     "on_missing": ({"on_missing": "drop"}, "on_missing: Input should be 'reject' or 'omit'"),
 }

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from extra_headers.forwarding.policy.field_names import is_prefix, is_token, normalize_name, wider_patterns
+from extra_headers.forwarding.policy.field_names import PatternSet, is_prefix, is_token, normalize_name
 
 # RFC 9110 section 5.6.2, written out.
 TCHAR = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters
@@ -66,9 +66,25 @@ class TestPatterns:
         assert not is_prefix("x-*-tenant")
 
     def test_an_exact_name_is_covered_by_itself_and_by_ever_shorter_prefixes(self) -> None:
-        """Narrowest first, so that the first one found in a list is the entry that decides."""
-        assert list(wider_patterns("x-a")) == ["x-a", "x-a*", "x-*", "x*"]
+        """Narrowest first, so that the first one is the entry that decides."""
+        patterns = PatternSet(["x*", "x-a", "x-*", "x-a*", "x-a-*", "y*", "x-b"])
+        assert list(patterns.matching_all_of("x-a")) == ["x-a", "x-a*", "x-*", "x*"]
 
     def test_a_prefix_is_covered_by_prefixes_only(self) -> None:
         """No exact name matches all that a prefix matches."""
-        assert list(wider_patterns("x-a*")) == ["x-a*", "x-*", "x*"]
+        assert list(PatternSet(["x*", "x-a", "x-*", "x-a*"]).matching_all_of("x-a*")) == ["x-a*", "x-*", "x*"]
+
+    @pytest.mark.parametrize(
+        ("pattern", "within"),
+        [("x-a", True), ("x-a*", True), ("x*", True), ("x-ab*", False), ("x-b*", True), ("x-b", False), ("w*", False)],
+    )
+    def test_what_lies_within_a_pattern(self, pattern: str, *, within: bool) -> None:
+        """A pattern contains a name or prefix if it matches everything that the other one matches."""
+        assert PatternSet(["x-a", "x-b-*"]).any_within(pattern) == within
+
+    def test_answers_are_linear_in_the_length_of_a_pattern(self) -> None:
+        """A megabyte of one entry is answered at once, not in hours."""
+        long = "x" * 1_000_000
+        patterns = PatternSet([long, f"{long}*", "x-*"])
+        assert list(patterns.matching_all_of(long)) == [long, f"{long}*"]
+        assert patterns.any_within(f"{long}*")

@@ -30,7 +30,7 @@ def test_it_has_every_other_setting() -> None:
 
 FINDINGS: dict[str, tuple[Any, str]] = {
     "no mapping": (True, 'shadow: must be a mapping, such as {allow: ["x-tenant-*"]}'),
-    "an unknown setting": ({"alow": []}, "shadow.alow: unknown setting; known are allow, block"),
+    "an unknown setting": ({"alow": []}, "shadow.alow: unknown setting; did you mean `allow`? known are allow, block"),
     "an unknown limit": ({"limits": {"max": 1}}, "shadow.limits.max: unknown setting; known are max_headers"),
     "no pattern": ({"allow": ["x-a", "x a"]}, "shadow.allow[1]: 'x a' can never match: it is not a header name"),
     "no list": (
@@ -38,8 +38,8 @@ FINDINGS: dict[str, tuple[Any, str]] = {
         'shadow.unblock: must be a list of names, such as unblock: ["openai-organization"]',
     ),
     "a limit": ({"limits": {"max_headers": 0}}, "shadow.limits.max_headers: Input should be greater than"),
-    "a dead entry": ({"allow": ["cookie"]}, "  - shadow.allow[0] 'cookie' can never match: the core blocklist"),
-    "a shadowed entry": ({"block": ["x-a*", "x-ab"]}, "  - shadow.block[1] 'x-ab' is shadowed by 'x-a*' at [0]"),
+    "a dead entry": ({"allow": ["cookie"]}, "  - shadow.allow[0]: 'cookie' can never match: the core blocklist"),
+    "a shadowed entry": ({"block": ["x-a*", "x-ab"]}, "  - shadow.block[1]: 'x-ab' is shadowed by 'x-a*' at [0]"),
 }
 
 

@@ -19,7 +19,10 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "a number": (1, ["must be true, false or a mapping", "type int"]),
     "a list": (["x-*"], ["must be true, false or a mapping", '{allow: ["x-tenant-*"]}', "not a list"]),
     # unknown keys
-    "an unknown key": ({"blocked": ["x-a"]}, ["blocked: unknown setting", "enabled, field, allow, block, unblock"]),
+    "an unknown key": (
+        {"blocked": ["x-a"]},
+        ["blocked: unknown setting", "did you mean `block`?", "allow, block, unblock"],
+    ),
     "a key in upper case": ({"Allow": ["x-a"]}, ["Allow: unknown setting", "known are", "allow"]),
     "an unknown key with a line break": ({"a\nb": 1}, ["'a\\nb': unknown setting"]),
     "an unknown key with a control character": ({"\x7fx": 1}, ["'\\x7fx': unknown setting"]),
@@ -28,7 +31,7 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
         {"limits": {"max_count": 1}},
         ["limits.max_count: unknown setting", "max_headers, max_name_bytes, max_value_bytes, max_total_bytes"],
     ),
-    "a key that YAML reads as true": ({True: "drop"}, ["unknown setting", "known are enabled"]),
+    "a key that YAML reads as true": ({True: "drop"}, ["unknown setting", "known are allow"]),
     "a limit's key that is a number": ({"limits": {5: 1}}, ["limits[5]: unknown setting", "known are max_headers"]),
     # wrong types
     "enabled as a word": ({"enabled": "maybe"}, ["enabled: must be true or false"]),
@@ -90,65 +93,68 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "lift no name": ({"unblock": ["user agent"]}, ["unblock[0]: 'user agent'", "only a single header name"]),
     "lift what is not blocked": (
         {"unblock": ["user-agent", "x-maas"]},
-        ["unblock[1]: 'x-maas' has no effect", "the core blocklist does not hold it", "remove the entry"],
+        ["unblock[1]: 'x-maas' has no effect", "the core blocklist does not block it", "remove the entry"],
     ),
-    "lift framing": ({"unblock": ["host"]}, ["unblock[0]: 'host' can never be lifted", "framing: RFC 9110", "remove"]),
+    "lift framing": (
+        {"unblock": ["host"]},
+        ["unblock[0]: 'host' can never be unblocked", "framing: RFC 9110", "remove"],
+    ),
     "lift a credential": ({"unblock": ["Authorization"]}, ["unblock[0]: 'Authorization' can never be", "credential"]),
     "lift a credential by its prefix": ({"unblock": ["X_Amz_Date"]}, ["'X_Amz_Date' can never be", "credential"]),
-    "lift gateway control": ({"unblock": ["x-gateway-a"]}, ["'x-gateway-a' can never be lifted", "gateway"]),
+    "lift gateway control": ({"unblock": ["x-gateway-a"]}, ["'x-gateway-a' can never be unblocked", "gateway"]),
     # entries that make no sense together
-    "the same entry twice": ({"allow": ["x-a", "X_A"]}, ["allow[1] 'x-a'", "shadowed by 'x-a' at [0]", "remove"]),
-    "a name within a prefix": ({"block": ["x-a-1", "x-a-*"]}, ["block[0] 'x-a-1'", "shadowed by 'x-a-*' at [1]"]),
-    "a prefix within a prefix": ({"allow": ["x-*", "x-a-*"]}, ["allow[1] 'x-a-*'", "shadowed by 'x-*' at [0]"]),
+    "the same entry twice": ({"allow": ["x-a", "X_A"]}, ["allow[1]: 'x-a'", "shadowed by 'x-a' at [0]", "remove"]),
+    "a name within a prefix": ({"block": ["x-a-1", "x-a-*"]}, ["block[0]: 'x-a-1'", "shadowed by 'x-a-*' at [1]"]),
+    "a prefix within a prefix": ({"allow": ["x-*", "x-a-*"]}, ["allow[1]: 'x-a-*'", "shadowed by 'x-*' at [0]"]),
     "the same lifted name twice": (
         {"unblock": ["openai-project", "OpenAI_Project"]},
-        ["unblock[1] 'openai-project'", "shadowed by 'openai-project' at [0]"],
+        ["unblock[1]: 'openai-project'", "shadowed by 'openai-project' at [0]"],
     ),
     "block a core name": (
         {"block": ["Authorization"]},
-        ["block[0] 'authorization'", "the core blocklist has it (authorization)", "remove the entry"],
+        ["block[0]: 'authorization'", "the core blocklist has it (authorization)", "remove the entry"],
     ),
-    "block within a core prefix": ({"block": ["x-amz-*"]}, ["block[0] 'x-amz-*'", "core blocklist has it (x-amz-*)"]),
-    "block a part of a core prefix": ({"block": ["sec-fetch-*"]}, ["block[0] 'sec-fetch-*'", "has it (sec-*)"]),
+    "block within a core prefix": ({"block": ["x-amz-*"]}, ["block[0]: 'x-amz-*'", "core blocklist has it (x-amz-*)"]),
+    "block a part of a core prefix": ({"block": ["sec-fetch-*"]}, ["block[0]: 'sec-fetch-*'", "has it (sec-*)"]),
     "allow a core name": (
         {"allow": ["x-tenant", "cookie"]},
-        ["allow[1] 'cookie' can never match", "credential: cookie", "it cannot be lifted; remove the entry"],
+        ["allow[1]: 'cookie' can never match", "credential: cookie", "it cannot be unblocked; remove the entry"],
     ),
     "allow a core name that can be lifted": (
         {"allow": ["user-agent"]},
-        ["allow[0] 'user-agent' can never match", "sdk: user-agent", "lift it with `unblock`, or remove the entry"],
+        ["allow[0]: 'user-agent' can never match", "sdk: user-agent", "add it to `unblock`, or remove the entry"],
     ),
     "allow within a core prefix": (
         {"allow": ["x-forwarded-h*"]},
-        ["allow[0] 'x-forwarded-h*' can never match", "client_identity: x-forwarded-*"],
+        ["allow[0]: 'x-forwarded-h*' can never match", "client_identity: x-forwarded-*"],
     ),
     "allow what is blocked": (
         {"allow": ["x-a"], "block": ["X-A"]},
-        ["allow[0] 'x-a' can never match", "'x-a' in `block` blocks it", "remove one"],
+        ["allow[0]: 'x-a' can never match", "'x-a' in `block` blocks it", "remove one"],
     ),
     "allow within what is blocked": (
         {"allow": ["x-a-*"], "block": ["x-*"]},
-        ["allow[0] 'x-a-*' can never match", "'x-*' in `block` blocks it"],
+        ["allow[0]: 'x-a-*' can never match", "'x-*' in `block` blocks it"],
     ),
     "lift what is blocked": (
         {"unblock": ["openai-project"], "block": ["openai-*"]},
-        ["unblock[0] 'openai-project' has no effect", "'openai-*' in `block` blocks it", "remove one"],
+        ["unblock[0]: 'openai-project' has no effect", "'openai-*' in `block` blocks it", "remove one"],
     ),
     "lift what is not allowed": (
         {"unblock": ["openai-project"], "allow": ["x-*"]},
-        ["unblock[0] 'openai-project' has no effect", "`allow` does not name it", "add it to `allow` or remove it"],
+        ["unblock[0]: 'openai-project' has no effect", "`allow` does not name it", "add it to `allow` or remove it"],
     ),
     "allow a name longer than any may be": (
         {"allow": ["x-" + "a" * 127]},
-        ["allow[0] 'x-aaa", "can never match", "limits.max_name_bytes (128)", "shorten it or raise the limit"],
+        ["allow[0]: 'x-aaa", "can never match", "limits.max_name_bytes (128)", "shorten it or raise the limit"],
     ),
     "block a prefix longer than any name may be": (
         {"block": ["x-secret-*"], "limits": {"max_name_bytes": 8}},
-        ["block[0] 'x-secret-*' can never match", "limits.max_name_bytes (8)"],
+        ["block[0]: 'x-secret-*' can never match", "limits.max_name_bytes (8)"],
     ),
     "lift a name longer than any may be": (
         {"unblock": ["user-agent"], "limits": {"max_name_bytes": 9}},
-        ["unblock[0] 'user-agent' can never match", "limits.max_name_bytes (9)"],
+        ["unblock[0]: 'user-agent' can never match", "limits.max_name_bytes (9)"],
     ),
 }
 
@@ -193,14 +199,14 @@ class TestUnusableSettings:
     def test_every_finding_about_entries_together_is_listed_at_once(self) -> None:
         """The same for entries that are each valid alone."""
         message = complaint({"allow": ["x-a", "x-a", "cookie"], "block": ["x-b-*", "x-b-1", "host"]})
-        for finding in ("allow[1] 'x-a'", "allow[2] 'cookie'", "block[1] 'x-b-1'", "block[2] 'host'"):
+        for finding in ("allow[1]: 'x-a'", "allow[2]: 'cookie'", "block[1]: 'x-b-1'", "block[2]: 'host'"):
             assert finding in message
 
     def test_one_mistake_is_one_finding(self) -> None:
         """To lift a name and block its family is a contradiction, not also a repetition of the core blocklist."""
         message = complaint({"block": ["x-forwarded-*"], "unblock": ["x-forwarded-host"]})
         assert message == (
-            f"extra_headers of {SUBJECT} is unusable:\n  - unblock[0] 'x-forwarded-host' has no effect: "
+            f"extra_headers of {SUBJECT} is unusable:\n  - unblock[0]: 'x-forwarded-host' has no effect: "
             "'x-forwarded-*' in `block` blocks it; remove one"
         )
 
@@ -208,7 +214,7 @@ class TestUnusableSettings:
         """Every other core name can, one by one."""
         names = {rule.pattern.replace("*", "some"): rule for rule in CORE_BLOCKLIST}
         never = {name: rule for name, rule in names.items() if rule.reason in NEVER_UNBLOCKED}
-        told = {name: f"'{name}' can never be lifted ({rule.reason}: {rule.source})" for name, rule in never.items()}
+        told = {name: f"'{name}' can never be unblocked ({rule.reason}: {rule.source})" for name, rule in never.items()}
         assert [name for name in never if told[name] not in complaint({"unblock": [name]})] == []
         lifted = names.keys() - never.keys()
         assert [name for name in lifted if parse_policy({"unblock": [name]}, SUBJECT).unblock != (name,)] == []

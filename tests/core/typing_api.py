@@ -34,7 +34,7 @@ everything = Policy(
 assert_type(everything.allow, tuple[str, ...] | None)
 assert_type(everything.limits.max_headers, int)
 assert_type(everything.digest, str)
-assert_type(everything.model_copy(update={"on_blocked": "reject"}), Policy)
+assert_type(everything.with_changes(on_blocked="reject"), Policy)
 
 # What cannot be meant is an error before anything runs.
 Policy(on_blocked="warn")  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ def decided(row: dict[str, str], **changes: str) -> Evaluation:
     policy = Policy() if setting == "default" else parse_policy(yaml.safe_load(setting.strip("`")), "the page")
     document = decode_object(sent)
     assert document is not None
-    return evaluate(document["field"], policy.model_copy(update=changes), _CARRIED)
+    return evaluate(document["field"], policy.with_changes(**changes), _CARRIED)
 
 
 @pytest.mark.parametrize("row", EXAMPLES, ids=lambda row: row["reason"].strip("`"))

@@ -30,7 +30,7 @@ def test_a_running_server_does_not_read_it_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
-        ({"unblock": ["authorization"]}, " is unusable: - unblock[0]: 'authorization' can never be lifted"),
+        ({"unblock": ["authorization"]}, " is unusable: - unblock[0]: 'authorization' can never be unblocked"),
         (["x-a"], ": must be true, false or a mapping"),
     ],
 )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...policy.decision import REASONS, DecisionKind, Outcome, Reason
+from ...policy.decision import DecisionKind, Outcome, Reason
 
 PROVIDER_ID = "vllm"
 PROVIDER_TYPE = "remote::vllm"
@@ -19,7 +19,6 @@ TOLD_SETTING = {"set": {"x-user": "${user.id}"}, "shadow": {"allow": ["x-maas-*"
 FIELD = "vllm_extra_headers"
 PROVIDER_DATA_HEADER = "X-OGX-Provider-Data"
 
-_WRAPPERS = {reason: kind for kind, reasons in REASONS.items() for reason in reasons}
 _CALLS_OF_EACH_TENANT = 10
 
 
@@ -89,7 +88,7 @@ class Scene:
 
 def wrapper_for(reason: Reason) -> DecisionKind:
     """Return the decision that a reason belongs to."""
-    return _WRAPPERS[reason]
+    return reason.kind
 
 
 def provider_data(headers: Mapping[str, str]) -> str:
