@@ -13,10 +13,11 @@ import threading
 import time
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from .bounded_server import serve_in_thread
 from .contract import ENV_METRICS_PORT
 from .settings import TelemetrySettings
 
@@ -79,7 +80,7 @@ def _serve(settings: TelemetrySettings) -> None:
     complained = False
     while True:
         try:
-            start_http_server(port, host, registry)
+            serve_in_thread(host, port, registry)
         except OSError as error:
             # The socket of a predecessor may take a moment to go.
             if not complained and time.monotonic() - started > _COMPLAIN_AFTER_SECONDS:
