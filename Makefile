@@ -63,6 +63,7 @@ lock: | $(UV) ## pin the environments anew (ARGS=--upgrade: with the newest vers
 	$(LOCK) --group dev --extra ogx --output-file locks/dev.lock $(ARGS)
 	$(LOCK) --group test --group providers-llama-stack --extra llama-stack \
 		--output-file locks/llama-stack.lock $(ARGS)
+	$(LOCK) --group test --extra litellm --output-file locks/litellm.lock $(ARGS)
 	$(LOCK) --group test --extra ogx --resolution lowest-direct --output-file locks/oldest-ogx.lock $(ARGS)
 	$(LOCK) --group test --extra llama-stack --resolution lowest-direct \
 		--output-file locks/oldest-llama-stack.lock $(ARGS)
