@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: help install demo test test-ogx test-llama-stack test-oldest check format docs lock clean dashboards tools pictures \
+.PHONY: help install demo test test-ogx test-llama-stack test-litellm test-oldest check format docs lock clean dashboards tools pictures \
 	fuzz soak bench
 
 help: ## show this list
@@ -14,7 +14,7 @@ install: $(VENV)/.installed ## create .venv with everything pinned in locks/dev.
 demo: install ## run the story: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
-test: check test-ogx test-llama-stack test-oldest ## all checks and tests
+test: check test-ogx test-llama-stack test-litellm test-oldest ## all checks and tests
 
 test-ogx: install tools ## the tests, with the newest versions and OGX as the host
 	@echo "== tests (real servers start; about twenty minutes)"
@@ -23,6 +23,10 @@ test-ogx: install tools ## the tests, with the newest versions and OGX as the ho
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack (four minutes)
 	@echo "== llama-stack: its server, and every provider type that it knows"
 	@.venv-llama-stack/bin/pytest tests/server tests/hosts tests/llama_stack $(ARGS)
+
+test-litellm: .venv-litellm/.installed ## the tests of LiteLLM as the host (two minutes)
+	@echo "== LiteLLM: its proxy, and every endpoint that leads to a provider"
+	@.venv-litellm/bin/pytest tests/litellm $(ARGS)
 
 # What the versions matter to: pydantic's models, both SDKs' clients, OpenTelemetry, prometheus-client, and the host itself.
 TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusable_settings.py \
