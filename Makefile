@@ -11,7 +11,7 @@ help: ## show this list
 
 install: $(VENV)/.installed ## create .venv with everything pinned in locks/dev.lock
 
-demo: install ## run the story: a recording provider, a real OGX server, hostile callers
+demo: install ## see it work: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
 test: check test-ogx test-llama-stack test-litellm test-oldest ## all checks and tests

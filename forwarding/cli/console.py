@@ -20,20 +20,22 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def make_console() -> Console:
-    """Return a console for stdout: as wide as the terminal or COLUMNS, and without limit where there is neither."""
+def make_console(limit: int = _UNLIMITED) -> Console:
+    """Return a console for stdout, as wide as the terminal or COLUMNS, or else as `limit`, which is the maximum."""
     terminal = sys.stdout.isatty()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isascii() and columns.isdigit() and 0 < int(columns) < _UNLIMITED else None
-    return Console(
+    console = Console(
         force_terminal=None if terminal else False,
-        width=width or (None if terminal else _UNLIMITED),
+        width=width or (None if terminal else limit),
         highlight=False,
         emoji=False,
         markup=False,
     )
+    console.width = min(console.width, limit)
+    return console
 
 
 def show(console: Console, content: RenderableType = "", *, soft_wrap: bool = False) -> None:

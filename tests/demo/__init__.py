@@ -1,1 +1,1 @@
-"""Tests of `extra-headers demo`: its story, its end, and what it says when something goes wrong."""
+"""Tests of `extra-headers demo`: its output, its end, and its errors."""

@@ -17,8 +17,8 @@ import pytest
 from extra_headers.forwarding.cli import main
 
 COMMAND = Path(sys.executable).with_name("extra-headers")
-SECONDS = 60.0
-"""The demo's own promise, and the deadline of every wait."""
+SECONDS = 120.0
+"""The longest that the demo may take, and the deadline of every wait."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -39,7 +39,7 @@ def port_options() -> list[str]:
 class RunningDemo:
     """`extra-headers demo` in a session of its own, as a shell would start it; its output as it comes.
 
-    Every process that comes of it has MARK in its environment, whatever becomes of its parent or its group.
+    Every process that it starts has MARK in its environment, whatever becomes of its parent or its group.
     """
 
     MARK = "TESTED_IN"
@@ -86,7 +86,7 @@ class RunningDemo:
                     self._changed.notify_all()
 
     def wait_for(self, text: str, count: int = 1) -> None:
-        """Wait until `text` stands in `count` lines."""
+        """Wait until `count` lines contain `text`."""
         with self._changed:
             found = self._changed.wait_for(lambda: sum(text in line for line in self.lines) >= count, SECONDS)
         assert found, f"no {text!r} in:\n{self.output}\n{self.errors}"
@@ -114,7 +114,7 @@ class RunningDemo:
         return (self.directory / "stderr").read_text()
 
     def processes(self) -> list[int]:
-        """Return the ids of the demo and of all processes that came of it."""
+        """Return the ids of the demo and of all processes that it started."""
         mark = os.fsencode(f"{self.MARK}={self.directory}\0")
         found = []
         for environment in Path("/proc").glob("[0-9]*/environ"):
@@ -126,7 +126,7 @@ class RunningDemo:
         return found
 
     def left_behind(self) -> tuple[list[int], list[str]]:
-        """Return the processes and the files that are left of it."""
+        """Return its processes that still run and its files that still exist."""
         return self.processes(), sorted({path.name for path in self.directory.iterdir()} - {"stderr"})
 
     def section(self, heading: str) -> str:

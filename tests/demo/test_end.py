@@ -1,63 +1,85 @@
-"""How `extra-headers demo` ends: by a signal at any time, and after `--keep`, which leaves nothing behind."""
+"""The end of `extra-headers demo`: by a signal in each phase, and after `--keep`. Nothing is left behind."""
 
+import os
 import re
 import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from extra_headers.forwarding.cli.demo.scenarios import PROVIDER_KEY
+from tests.dashboards.programs import program
 from tests.demo.running import COMMAND, SECONDS, RunningDemo
+
+_STOPPED = "extra-headers demo: stopped; nothing is left running\n"
+_PHASES = {
+    "starting OGX": (signal.SIGHUP, 129),
+    "1  An allowed header": (signal.SIGTERM, 143),
+    "An attack ─": (signal.SIGINT, 130),
+}
+"""What is printed when a phase has begun; a signal, and the exit code."""
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    """Return a demo that waits for requests."""
-    with RunningDemo(tmp_path_factory.mktemp("kept"), "--keep") as demo:
+    """Return a demo that waits for requests, after an attack if Prometheus and Alertmanager are installed."""
+    monitored = (
+        ["--prometheus"] if os.environ.get("CI") or (which("prometheus") and which("prometheus-alertmanager")) else []
+    )
+    with RunningDemo(tmp_path_factory.mktemp("kept"), "--keep", *monitored) as demo:
         demo.wait_for("Waiting for requests")
         yield demo
 
 
-class TestStopping:
-    """Ctrl-C, and signals like it, at any time."""
-
-    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-    def test_while_the_server_starts(self, tmp_path: Path, number: signal.Signals, code: int) -> None:
-        """A signal ends the demo and the half-started server, without a traceback."""
-        with RunningDemo(tmp_path) as demo:
-            demo.wait_for("still starting")
-            assert len(demo.processes()) >= 2
-            demo.signal(number)
-            assert demo.end() == code
-            assert demo.errors == "extra-headers demo: stopped, and nothing is left running\n"
-            assert demo.left_behind() == ([], [])
-
-    def test_while_the_story_is_told(self, tmp_path: Path) -> None:
-        """Ctrl-C amid the scenes ends everything."""
-        with RunningDemo(tmp_path) as demo:
-            demo.wait_for("1  A header that passes")
-            demo.signal(signal.SIGINT)
-            assert demo.end() == 130
-            assert demo.errors == "extra-headers demo: stopped, and nothing is left running\n"
-            assert demo.left_behind() == ([], [])
+@pytest.mark.parametrize("phase", _PHASES)
+def test_a_signal_stops_everything(tmp_path: Path, phase: str) -> None:
+    """A signal ends the demo and its servers in every phase, with one sentence and no traceback."""
+    if phase.startswith("An attack"):
+        program("prometheus")
+        program("prometheus-alertmanager")
+    number, code = _PHASES[phase]
+    with RunningDemo(tmp_path, *(["--prometheus"] if phase.startswith("An attack") else [])) as demo:
+        demo.wait_for(phase)
+        assert len(demo.processes()) >= 2
+        demo.signal(number)
+        assert demo.end() == code
+        assert demo.errors == _STOPPED
+        assert demo.left_behind() == ([], [])
 
 
 class TestKeep:
-    """`--keep`: everything stays up for requests of one's own. The tests run in this order, on one demo."""
+    """`--keep` leaves everything running. The tests run in this order, on one demo."""
+
+    def test_the_alert_fires_and_arrives(self, kept: RunningDemo) -> None:
+        """The alert goes from inactive over pending to firing, and is printed with its labels and annotations."""
+        program("prometheus")
+        program("prometheus-alertmanager")
+        attack = kept.output[kept.output.index("An attack ─") :]
+        states = re.findall(r"^ +\d+ s  (\w+)", attack, re.MULTILINE)
+        assert list(dict.fromkeys(states)) == ["inactive", "pending", "firing"]
+        for line in (
+            r"alertname +ExtraHeadersBlockedSpike",
+            r"provider +vllm",
+            r"severity +warning",
+            r"runbook_url +\S*ExtraHeadersBlockedSpike",
+            r"✓ Firing \d+ s after the attack started; all \d+ hostile headers were blocked",
+        ):
+            assert re.search(line, attack)
 
     @staticmethod
     def commands(kept: RunningDemo) -> list[str]:
-        """Return the commands that are offered."""
+        """Return the printed curl commands."""
         return re.findall(r"^(curl (?:.*\\\n)*.*)$", kept.output, re.MULTILINE)
 
-    def test_offers_commands_that_work(self, kept: RunningDemo) -> None:
-        """Each printed curl line can be pasted into a shell; what reaches the provider is shown."""
+    def test_prints_commands_that_work(self, kept: RunningDemo) -> None:
+        """Each printed curl command runs in a shell; requests that reach the provider are printed."""
         passes, override, malformed, counters = [
             subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=SECONDS).stdout  # noqa: S602 - as printed
-            for command in self.commands(kept)
+            for command in self.commands(kept)[:4]
         ]
         assert '"content":"hi"' in passes
         assert '"content":"hi"' in override
@@ -67,16 +89,16 @@ class TestKeep:
         assert kept.output.count("provider received POST /v1/chat/completions") == 2
         assert kept.output.rpartition("Waiting for requests")[2].count(f"authorization: Bearer {PROVIDER_KEY}") == 2
 
-    def test_offers_a_view_that_works(self, kept: RunningDemo) -> None:
-        """The printed `watch` line is of this program, and finds the demo's counters."""
+    def test_prints_a_watch_command_that_works(self, kept: RunningDemo) -> None:
+        """The printed `watch` command finds the demo's counters."""
         (arguments,) = re.findall(r"^\S*extra-headers (watch \S+)$", kept.output, re.MULTILINE)
         done = subprocess.run(  # noqa: S603 - as printed
             [COMMAND, *arguments.split(), "--once"], capture_output=True, text=True, check=True, timeout=SECONDS
         )
         assert re.search(r"^decision vllm +blocked +credential ", done.stdout, re.MULTILINE)
 
-    def test_offers_an_explanation_that_works(self, kept: RunningDemo) -> None:
-        """The printed `explain` line is of this program, and names the rule."""
+    def test_prints_an_explain_command_that_works(self, kept: RunningDemo) -> None:
+        """The printed `explain` command names the rule."""
         (arguments,) = re.findall(r"^\S*extra-headers (explain \S.*)$", kept.output, re.MULTILINE)
         done = subprocess.run(  # noqa: S603 - as printed
             [COMMAND, *shlex.split(arguments)], capture_output=True, text=True, check=False, timeout=SECONDS
@@ -87,8 +109,8 @@ class TestKeep:
         )
 
     def test_ends_on_ctrl_c(self, kept: RunningDemo) -> None:
-        """Ctrl-C is the way it is meant to end: success, and nothing is left."""
+        """Ctrl-C is the normal end: exit code 0, and nothing is left."""
         kept.signal(signal.SIGINT)
         assert kept.end() == 0
-        assert kept.errors == "extra-headers demo: stopped, and nothing is left running\n"
+        assert kept.errors == _STOPPED
         assert kept.left_behind() == ([], [])

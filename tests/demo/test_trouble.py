@@ -1,4 +1,4 @@
-"""What `extra-headers demo` says when it cannot run: a taken port, a server that dies, no OGX."""
+"""The errors of `extra-headers demo`: a port in use, a server that ends, missing programs."""
 
 import re
 import socket
@@ -19,29 +19,38 @@ def install_fake_ogx(directory: Path, monkeypatch: pytest.MonkeyPatch, script: s
 
 
 class TestTrouble:
-    """What can go wrong is told in a sentence for the person who must act."""
+    """Each error is one message for the person who must act."""
 
-    @pytest.mark.parametrize("option", ["--port", "--upstream-port", "--metrics-port"])
-    def test_a_taken_port(self, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    def test_a_port_in_use(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The message names the port and the option that changes it, and nothing is started."""
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
-            assert exit_code("demo", *port_options(), option, str(port)) == 2
-        assert capsys.readouterr() == (
-            "",
-            f"extra-headers demo: port {port} is taken by another process; choose a free one with {option}\n",
-        )
+            for option in ("--port", "--upstream-port", "--metrics-port"):
+                assert exit_code("demo", *port_options(), option, str(port)) == 2
+                message = f"cannot listen on port {port} (Address already in use); choose another one with {option}"
+                assert capsys.readouterr() == ("", f"extra-headers demo: {message}\n")
 
     def test_one_port_for_two(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Two parts cannot listen on the same port."""
         (port,) = free_ports(1)
         assert exit_code("demo", *port_options(), "--port", str(port), "--metrics-port", str(port)) == 2
-        assert f"port {port} is given twice; choose another one with --port" in capsys.readouterr().err
+        assert f"--port and --metrics-port are both {port}; choose different ports" in capsys.readouterr().err
+
+    def test_missing_programs(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without Prometheus, `--prometheus` names what to install, before anything starts."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert exit_code("demo", "--prometheus", *port_options()) == 2
+        output, errors = capsys.readouterr()
+        assert output == ""
+        assert "not installed: prometheus and prometheus-alertmanager" in errors
+        assert "apt-get install prometheus prometheus-alertmanager" in errors
 
     def test_a_server_that_dies(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The message holds the server's exit code and its last words."""
+        """The message contains the server's exit code and its last log lines."""
         install_fake_ogx(tmp_path, monkeypatch, "import sys; print('no such module: vectors'); sys.exit(3)")
         assert exit_code("demo", *port_options()) == 1
         assert capsys.readouterr().err == (
@@ -51,7 +60,7 @@ class TestTrouble:
     def test_a_server_that_stops_answering(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A server that is up but does not do its part is told with its last words, not with a traceback."""
+        """A server that is ready but then does not answer is reported with its last log lines."""
         options = port_options()
         script = f"""
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -72,7 +81,7 @@ HTTPServer(("127.0.0.1", {options[1]}), Handler).serve_forever()
         assert re.match(message, capsys.readouterr().err)
 
     def test_no_ogx(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without OGX the message says how to install it."""
+        """Without OGX, the message says how to install it."""
         monkeypatch.setitem(sys.modules, "ogx", None)
         assert exit_code("demo") == 1
         assert "install it with: pip install 'extra-headers-forwarding[ogx]'" in capsys.readouterr().err

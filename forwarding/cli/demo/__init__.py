@@ -1,1 +1,1 @@
-"""`extra-headers demo`: a recording provider, a real server in front of it, and scenarios through both."""
+"""`extra-headers demo`: a recording provider, a real server in front of it, and scenarios that check both."""

@@ -1,4 +1,4 @@
-"""The demo's own HTTP on loopback: a caller of the server, and a scrape of its metrics."""
+"""The demo's HTTP client: chat messages to the server, and scrapes of its metrics."""
 
 import json
 import time
@@ -17,17 +17,17 @@ type Series = tuple[str, frozenset[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a caller got back."""
+    """The answer that a caller got."""
 
     status: int
     error: str | None
     """The message of an OpenAI-style error."""
     seconds: tuple[float, float]
-    """When the request was sent and when the answer was there, on one clock."""
+    """When the request was sent and when the answer had arrived, on one clock."""
 
 
 def chat(port: int, content: str, provider_data: str | None = None, provider: str = PROVIDER_ID) -> Reply:
-    """Send one chat message as the story's user, with the given value of the provider-data header.
+    """Send one chat message as `USER`, with the given value of the provider-data header.
 
     Raises:
         NoAnswerError: there was no answer.
@@ -63,7 +63,7 @@ class Scrape:
         return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
     def increases_since(self, earlier: "Scrape", name: str) -> dict[frozenset[tuple[str, str]], int]:
-        """Return by how much each series of a counter grew, by its labels; those that did not are left out."""
+        """Return the increase of each series of a counter, by its labels, without those that did not grow."""
         before = earlier.samples
         grown = {
             labels: round(value - before.get((series, labels), 0))
@@ -73,13 +73,13 @@ class Scrape:
         return {labels: increase for labels, increase in grown.items() if increase}
 
     def lines(self, *names: str) -> list[str]:
-        """Return the lines of the series of these names that are not zero."""
-        found = [line for line in self.text.splitlines() if line.partition("{")[0] in names]
-        return [line for line in found if float(line.rpartition(" ")[2])]
+        """Return the lines of the series with these names that are not zero."""
+        lines = [line for line in self.text.splitlines() if line.partition("{")[0] in names]
+        return [line for line in lines if float(line.rpartition(" ")[2])]
 
 
 def scrape(port: int) -> Scrape:
-    """Return the metrics that a Prometheus would get now.
+    """Return the metrics as a Prometheus would scrape them now.
 
     Raises:
         NoAnswerError: there was no answer.

@@ -1,80 +1,74 @@
-"""What `--keep` does: leaves the parts running, says how to try them, and shows what reaches the provider."""
+"""`--keep`: leaves the servers running, prints commands to try, and shows each request that reaches the provider."""
 
 import json
 import shlex
 import signal
 from collections.abc import Mapping
 
-from ...testing.otlp_receiver import OtlpReceiver
-from ...testing.processes import OgxServer, ServerError
+from ...testing.processes import ServerError
 from ...testing.recording_provider import MODEL
 from ..signals import Stopped
 from .attack import Monitoring
-from .reporter import Show
-from .runner import Stage
+from .environment import Environment
 from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, USER, USER_HEADER, provider_data
 
 _POLL_SECONDS = 0.2
 
 _TRIES: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("a header that passes; watch it arrive below", {"X-Team": "blue"}),
-    ("an override attempt: answered, without it", {"Authorization": "Bearer attacker", "X-Team": "blue"}),
-    ("a malformed value: answered 400, and nothing arrives", {"X-Team": "blue\r\nX-Admin: yes"}),
+    ("an allowed header: it arrives, see below", {"X-Team": "blue"}),
+    ("an override attempt: the call is sent without it", {"Authorization": "Bearer attacker", "X-Team": "blue"}),
+    ("a malformed value: answered 400, and nothing is sent", {"X-Team": "blue\r\nX-Admin: yes"}),
 )
 
 
-def keep_running(  # noqa: PLR0913, PLR0917 - the parts that run
-    stage: Stage,
-    show: Show,
-    server: OgxServer,
-    receiver: OtlpReceiver,
-    monitoring: Monitoring | None,
-    command: str,
-) -> None:
-    """Print what can be tried, then each request that reaches the provider, until Ctrl-C.
+def keep_running(environment: Environment, monitoring: Monitoring | None, program: str) -> None:
+    """Print commands to try, then each request that reaches the provider, until Ctrl-C.
 
-    `command` is how a shell finds `extra-headers`.
+    Args:
+        environment: the running parts.
+        monitoring: Prometheus and Alertmanager, if they run.
+        program: `extra-headers`, as a shell finds it.
 
     Raises:
         ServerError: the server ended.
         Stopped: another signal came.
 
     """
-    metrics = f"http://127.0.0.1:{stage.metrics_port}/metrics"
-    show.note("\nEverything keeps running until Ctrl-C:")
-    parts = [
-        ("OGX", server.url),
-        ("provider", stage.upstream.base_url),
-        ("metrics", metrics),
-        ("OTLP", receiver.url),
-        ("run config", str(server.config_path)),
-        ("log", str(server.log_path)),
-    ]
+    reporter, server = environment.reporter, environment.server
+    reporter.note("\nEverything keeps running until Ctrl-C:")
+    parts = {
+        "OGX": server.url,
+        "provider": environment.provider.base_url,
+        "metrics": environment.metrics_url,
+        "OTLP": environment.receiver.url,
+        "run config": str(server.config_path),
+        "log": str(server.log_path),
+    }
     if monitoring:
-        parts += [("Prometheus", monitoring.prometheus.url), ("Alertmanager", monitoring.alertmanager.url)]
-    for what, where in parts:
-        show.note(f"  {what:<12} {where}")
-    show.note("\nRequests to try in another terminal:")
+        parts |= {"Prometheus": monitoring.prometheus.url, "Alertmanager": monitoring.alertmanager.url}
+    for what, where in parts.items():
+        reporter.note(f"  {what:<12} {where}")
+    reporter.note("\nRequests to try in another terminal:")
     for purpose, headers in _TRIES:
-        show.command(purpose, _curl(server.url, headers))
-    show.command("the counters", [f"curl -s {metrics} | grep '^extra_headers_.*_total'"])
-    explain = f"{command} explain {server.config_path} --provider {PROVIDER_ID}"
-    show.command("what would be decided, and by which rule", [f"{explain} -H 'Authorization: Bearer attacker'"])
-    show.command("the decisions as they are made", [f"{command} watch {metrics}"])
+        reporter.command(purpose, _curl(server.url, headers))
+    reporter.command("the counters", [f"curl -s {environment.metrics_url} | grep '^extra_headers_.*_total'"])
+    explain = f"{program} explain {server.config_path} --provider {PROVIDER_ID}"
+    reporter.command("the decision on a header, and the rule", [f"{explain} -H 'Authorization: Bearer attacker'"])
+    reporter.command("decisions as they are made", [f"{program} watch {environment.metrics_url}"])
     if monitoring:
-        show.command("the alerts", [f"curl -s {monitoring.alertmanager.url}/api/v2/alerts"])
-    show.note("\nWaiting for requests; Ctrl-C ends the demo.")
+        reporter.command("the alerts", [f"curl -s {monitoring.alertmanager.url}/api/v2/alerts"])
+    reporter.note("\nWaiting for requests; Ctrl-C ends the demo.")
     try:
         while server.is_running:
-            for request in stage.upstream.take():
+            for request in environment.provider.take():
                 if request.method == "POST":
-                    show.arrival(stage.arrival(request))
-            # Nobody looks at them any more, and the server exports every second.
-            receiver.clear()
-            stage.signals.sleep(_POLL_SECONDS)
+                    reporter.arrival(environment.arrival(request))
+            # The server exports every second, and nothing reads it any more.
+            environment.receiver.clear()
+            environment.signals.sleep(_POLL_SECONDS)
     except Stopped as stopped:
         if stopped.number == signal.SIGINT:
-            stage.signals.forget()  # the way it is meant to end
+            environment.signals.forget()  # the normal end
             return
         raise
     raise ServerError(f"the server ended:\n{server.last_lines}")

@@ -1,4 +1,4 @@
-"""Where the parts of the demo listen, and whether they can."""
+"""The ports that the demo listens on, and whether they are free."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from ...testing.processes import is_free
 
 
 class PortError(ValueError):
-    """A port cannot be listened on. The message names it and the option that changes it."""
+    """The demo cannot listen on a port. The message names the port and the option that changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +24,39 @@ class Ports:
     alertmanager: int | None = None
 
     def check(self) -> None:
-        """Make sure that each can be listened on.
+        """Check that the demo can listen on each.
 
         Raises:
-            PortError: one of them cannot.
+            PortError: it cannot listen on one of them.
 
         """
-        given = {
+        ports = {
             "--port": self.server,
             "--upstream-port": self.upstream,
             "--metrics-port": self.metrics,
             "--prometheus-port": self.prometheus,
             "--alertmanager-port": self.alertmanager,
         }
-        options = {option: port for option, port in given.items() if port is not None}
-        for option, port in options.items():
-            if list(options.values()).count(port) > 1:
-                raise PortError(f"port {port} is given twice; choose another one with {option}")
-            # Connecting finds who listens on every interface; binding finds ports that only the superuser may use.
-            problem = _bind_error(port) if is_free(port) else errno.EADDRINUSE
-            if problem == errno.EADDRINUSE:
-                raise PortError(f"port {port} is taken by another process; choose a free one with {option}")
-            if problem:
-                raise PortError(
-                    f"port {port} cannot be used ({os.strerror(problem)}); choose another one with {option}"
-                )
+        options: dict[int, str] = {}
+        for option, port in ports.items():
+            if port is None:
+                continue
+            if port in options:
+                raise PortError(f"{options[port]} and {option} are both {port}; choose different ports")
+            options[port] = option
+            if problem := _problem(port):
+                raise PortError(f"cannot listen on port {port} ({problem}); choose another one with {option}")
 
 
-def _bind_error(port: int) -> int | None:
+def _problem(port: int) -> str | None:
+    # Connecting finds a server that listens on every interface; binding finds ports reserved for the superuser.
+    if not is_free(port):
+        return os.strerror(errno.EADDRINUSE)
     with socket.socket() as probe:
         # As servers do: a port whose last connection has just been closed is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            return error.errno
+            return error.strerror
     return None

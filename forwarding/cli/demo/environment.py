@@ -1,0 +1,124 @@
+"""The running parts of the demo: provider, OTLP receiver, OGX server, callers."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.text import Text
+
+from ...testing.otlp_receiver import OtlpReceiver
+from ...testing.processes import OgxServer, inference_provider, run_config
+from ...testing.recording_provider import ReceivedRequest, RecordingProvider
+from ..signals import Signals
+from .ports import Ports
+from .reporter import Reporter
+from .results import Arrival
+from .scenarios import (
+    IDENTITY_PROVIDER_ID,
+    IDENTITY_SETTING,
+    PROVIDER_ID,
+    PROVIDER_KEY,
+    PROVIDER_TYPE,
+    SCENARIOS,
+    USER_HEADER,
+)
+
+_HIDDEN = ("OGX_", "OTEL_", "EXTRA_HEADERS_", "PROMETHEUS_")
+
+
+@dataclass(slots=True)
+class Environment:
+    """What every part of the demo needs."""
+
+    ports: Ports
+    directory: Path
+    reporter: Reporter
+    signals: Signals
+    stack: ExitStack
+    """Ends what was started."""
+    threads: Executor
+    """One thread for each caller of a scenario."""
+    receiver: OtlpReceiver
+    provider: RecordingProvider
+    server: OgxServer
+    started: float
+    """On the monotonic clock."""
+    first: Arrival | None = None
+    """The first call that reached the provider; later ones are compared with it."""
+
+    @property
+    def metrics_url(self) -> str:
+        """The server's Prometheus endpoint."""
+        return f"http://127.0.0.1:{self.ports.metrics}/metrics"
+
+    def arrival(self, request: ReceivedRequest) -> Arrival:
+        """Return a received request, compared with the first one."""
+        return Arrival(request, self.first.ordinary if self.first else frozenset())
+
+
+def start(ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) -> Environment:
+    """Start the provider, the receiver and the server; `stack` ends them.
+
+    Raises:
+        ServerError: there is no OGX server, or it did not start.
+        Stopped: a signal came.
+
+    """
+    started = time.monotonic()
+    stack.enter_context(_clean_environment())
+    directory = Path(stack.enter_context(TemporaryDirectory(prefix="extra-headers-", ignore_cleanup_errors=True)))
+    # Joined after the server has ended, when no call can be waiting for an answer.
+    threads = stack.enter_context(ThreadPoolExecutor(max(len(scenario.callers) for scenario in SCENARIOS)))
+    receiver = stack.enter_context(OtlpReceiver())
+    provider = stack.enter_context(RecordingProvider(ports.upstream))
+    reporter.title("extra-headers demo", "one provider, one OGX server, friendly and hostile callers")
+    reporter.ready("model provider", provider.base_url, "a stub that records every byte it receives")
+    reporter.ready("OTLP receiver", receiver.url, "receives the server's traces and metrics")
+
+    entries = [
+        inference_provider(provider_id, provider.base_url, setting, PROVIDER_TYPE, api_token=PROVIDER_KEY)
+        for provider_id, setting in ((PROVIDER_ID, True), (IDENTITY_PROVIDER_ID, IDENTITY_SETTING))
+    ]
+    config = run_config(entries, directory, ports.server)
+    config["server"]["auth"] = {"provider_config": {"type": "upstream_header", "principal_header": USER_HEADER}}
+    ogx = f"OGX {version('ogx')}"
+    with reporter.progress() as report:
+
+        def on_wait(seconds: float) -> None:
+            signals.check()
+            report(Text(f"  starting {ogx} … {seconds:.0f} s"))
+
+        variables = {
+            "OGX_CONFIG_DIR": str(directory),
+            "OGX_METRICS_ENDPOINT_ENABLED": "1",
+            "OGX_METRICS_PORT": str(ports.metrics),
+            # With this one, the add-on installs a tracer provider and instruments the HTTP clients.
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "OTEL_SERVICE_NAME": "ogx",
+        }
+        server = stack.enter_context(OgxServer(config, directory, environment=variables, on_wait=on_wait))
+    reporter.ready(ogx, server.url, f"ready after {time.monotonic() - started:.0f} s")
+    reporter.run_config(config)
+    return Environment(ports, directory, reporter, signals, stack, threads, receiver, provider, server, started)
+
+
+@contextlib.contextmanager
+def _clean_environment() -> Iterator[None]:
+    """Hide variables that configure the server, telemetry or proxies: the demo must run alike everywhere."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(_HIDDEN) or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
