@@ -392,7 +392,8 @@ ENVIRONMENT: Final = (
         ENV_MULTIPROCESS_DIRECTORY,
         "string",
         "A setting of prometheus-client: a directory in which several workers share their counters. With `OGX_WORKERS` "
-        f"above 1, set it and `{ENV_METRICS_PORT}`, and leave OGX's own metrics endpoint off.",
+        f"above 1, set it and `{ENV_METRICS_PORT}`, and leave OGX's own metrics endpoint off. It takes 1.2 MiB for "
+        "each worker. If the disk is full at the start, there are no metrics until the next start.",
         example="/run/ogx-metrics",
     ),
 )

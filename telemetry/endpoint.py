@@ -4,59 +4,21 @@ With several workers, one of them serves the sums of all; the others wait for a 
 passes on when the holder ends, however it ends.
 """
 
-import fcntl
-import glob
 import logging
-import os
-import re
 import threading
 import time
-from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from .bounded_server import serve_in_thread
 from .contract import ENV_METRICS_PORT
+from .multiprocess import LiveProcesses, wait_for_turn
 from .settings import TelemetrySettings
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _COMPLAIN_AFTER_SECONDS = 5.0
-
-
-def prepare_multiprocess_directory(directory: str) -> None:
-    """Make the directory that workers share, and forget the policies of processes that ended.
-
-    prometheus-client sums the counters of every process that ever wrote here, which keeps totals exact when a worker
-    dies. A policy in force, however, is only that of live processes.
-
-    Raises:
-        OSError: the directory cannot be made or written.
-
-    """
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    probe = Path(directory) / f".extra_headers_{os.getpid()}"
-    probe.touch()
-    probe.unlink()
-    _forget_dead_processes(directory)
-    # In a container, a restarted server gets its old process id back, and with it the file of its old policy.
-    mark_process_dead(os.getpid(), directory)  # type: ignore[no-untyped-call]
-
-
-def _forget_dead_processes(directory: str) -> None:
-    for path in glob.glob(os.path.join(glob.escape(directory), "gauge_live*_*.db")):  # noqa: PTH207, PTH118 - escaping
-        if (found := re.search(r"_(\d+)\.db$", path)) and not Path(f"/proc/{found[1]}").exists():
-            mark_process_dead(found[1], directory)  # type: ignore[no-untyped-call]
-
-
-class _LiveProcesses(MultiProcessCollector):
-    """The sums over all processes, without the gauges of those that ended."""
-
-    def collect(self) -> object:
-        _forget_dead_processes(self._path)
-        return super().collect()  # type: ignore[no-untyped-call]
 
 
 def start_endpoint(settings: TelemetrySettings) -> None:
@@ -70,12 +32,12 @@ def _serve(settings: TelemetrySettings) -> None:
     registry: Collector = REGISTRY
     if directory is not None:
         try:
-            _wait_for_turn(Path(directory) / f"extra_headers_{port}.lock")
+            wait_for_turn(directory, str(port))
         except OSError as error:
             _log.error("extra_headers: no metrics endpoint, requests are not affected: %s", error)
             return
         registry = CollectorRegistry()
-        _LiveProcesses(registry, directory)  # type: ignore[no-untyped-call]
+        LiveProcesses(registry, directory)
     started = time.monotonic()
     complained = False
     while True:
@@ -97,13 +59,3 @@ def _serve(settings: TelemetrySettings) -> None:
         else:
             _log.info("extra_headers: metrics on http://%s:%d/metrics", host, port)
             return
-
-
-_locks: list[int] = []
-"""Descriptors of the locks held. Kept open until the process ends: that is what holds them."""
-
-
-def _wait_for_turn(path: Path) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    _locks.append(descriptor)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)

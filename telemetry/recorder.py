@@ -13,8 +13,9 @@ from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import spans
 from .audit import AuditLog
-from .endpoint import prepare_multiprocess_directory, start_endpoint
+from .endpoint import start_endpoint
 from .metrics import Metrics, ProviderLabels, ProviderMetrics
+from .multiprocess import prepare_directory
 from .otel_metrics import create_otel_counters
 from .rate_limit import RateLimit
 from .settings import TelemetrySettings
@@ -163,7 +164,7 @@ def _process_metrics() -> Metrics | None:
     settings = _process_settings()
     if settings.multiprocess_directory is not None:
         try:
-            prepare_multiprocess_directory(settings.multiprocess_directory)
+            prepare_directory(settings.multiprocess_directory)
         except OSError as error:
             _log.error("extra_headers: no metrics, requests are not affected: %s", error)
             return None
