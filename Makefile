@@ -3,8 +3,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: help install demo test test-ogx test-llama-stack test-litellm test-oldest check format docs lock clean dashboards tools pictures \
-	fuzz soak bench
+.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-python check format docs \
+	lock clean dashboards tools pictures fuzz soak bench
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -14,19 +14,34 @@ install: $(VENV)/.installed ## create .venv with everything pinned in locks/dev.
 demo: install ## see it work: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
-test: check test-ogx test-llama-stack test-litellm test-oldest ## all checks and tests
+# Each file has its own server and ports, so that two workers can run two files at once (ARGS="-n 4" for more).
+PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-ogx: install tools ## the tests, with the newest versions and OGX as the host
-	@echo "== tests (real servers start; about twenty minutes)"
-	@$(VENV)/bin/pytest $(ARGS)
+test: check coverage test-server test-llama-stack test-litellm test-oldest ## all checks and tests
+	@$(VENV)/bin/coverage report --format=total | sed 's/^/== branch coverage of the tests without servers, in %: /'
 
-test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack (four minutes)
+test-unit: install ## the tests that start no server (a minute)
+	@echo "== tests without servers"
+	@$(VENV)/bin/$(PYTEST) -m "not server" $(ARGS)
+
+coverage: install tools ## the same, with the branches that they cover
+	@echo "== tests without servers, branch coverage measured"
+	@rm -rf .coverage && mkdir .coverage
+	@$(VENV)/bin/coverage run -m $(PYTEST) -m "not server" $(ARGS)
+	@$(VENV)/bin/coverage combine --quiet
+	@$(VENV)/bin/coverage report
+
+test-server: install tools ## the tests with real servers, newest versions, OGX as the host
+	@echo "== tests with real servers"
+	@$(VENV)/bin/$(PYTEST) -m server $(ARGS)
+
+test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
 	@echo "== llama-stack: its server, and every provider type that it knows"
-	@.venv-llama-stack/bin/pytest tests/server tests/hosts tests/llama_stack $(ARGS)
+	@.venv-llama-stack/bin/$(PYTEST) tests/server tests/hosts tests/llama_stack $(ARGS)
 
-test-litellm: .venv-litellm/.installed ## the tests of LiteLLM as the host (two minutes)
+test-litellm: .venv-litellm/.installed ## the tests of a host, with LiteLLM
 	@echo "== LiteLLM: its proxy, and every endpoint that leads to a provider"
-	@.venv-litellm/bin/pytest tests/litellm $(ARGS)
+	@.venv-litellm/bin/$(PYTEST) tests/litellm $(ARGS)
 
 # What the versions matter to: pydantic's models, both SDKs' clients, OpenTelemetry, prometheus-client, and the host itself.
 TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusable_settings.py \
@@ -35,11 +50,14 @@ TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusabl
 	tests/telemetry/test_spans.py tests/telemetry/test_metrics.py tests/telemetry/test_audit.py \
 	tests/server/test_in_process.py tests/server/test_endpoints.py
 
-test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## the oldest supported versions (three minutes)
+test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## the tests of what versions matter to, with the oldest
 	@echo "== the oldest versions, with llama-stack and openai 2"
-	@.venv-oldest-llama-stack/bin/pytest $(TESTS_OF_OLDEST) $(ARGS)
+	@.venv-oldest-llama-stack/bin/$(PYTEST) $(TESTS_OF_OLDEST) $(ARGS)
 	@echo "== the oldest versions, with OGX and openai 3"
-	@.venv-oldest-ogx/bin/pytest $(TESTS_OF_OLDEST) $(ARGS)
+	@.venv-oldest-ogx/bin/$(PYTEST) $(TESTS_OF_OLDEST) $(ARGS)
+
+test-python: | $(UV) ## the tests without servers, on each newer Python that is installed
+	@UV=$(UV) tests/on-each-python.sh -n 2 --dist loadfile $(ARGS)
 
 check: install ## lint, format, imports and types
 	@echo "== ruff, lint-imports, mypy"

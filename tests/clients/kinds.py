@@ -1,7 +1,6 @@
 """Every kind of client that can carry extra headers, treated alike: sync and async, of openai, httpx and httpx2."""
 
 import importlib
-import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +68,6 @@ def http_library_of_openai() -> str:
 KINDS = {
     f"{library} {'async' if is_async else 'sync'}": Kind(library, is_async)
     for library in ("openai", "httpx", "httpx2")
-    if importlib.util.find_spec(library)
     for is_async in (False, True)
 }
 

@@ -161,6 +161,20 @@ def check_make_arguments(target: str, rest: list[str]) -> None:
             commands.commands["demo"].make_context("demo", shlex.split(value))
 
 
+def check_mermaid(block: Block, _: Path) -> None:
+    """Check that every arrow leads from a package to one on a lower floor, as import-linter has them."""
+    contract, *_others = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    floor = {name.rpartition(".")[2]: i for i, layer in enumerate(contract["layers"]) for name in layer.split(" | ")}
+    first, *arrows = block.text.splitlines()
+    assert first == "flowchart TD"
+    drawn = set()
+    for arrow in arrows:
+        above, below = (ends.strip().split(" & ") for ends in arrow.split("-->"))
+        assert max(floor[name] for name in above) < min(floor[name] for name in below), arrow
+        drawn |= {*above, *below}
+    assert floor.keys() - drawn <= {"client_headers"}
+
+
 CHECKS: Mapping[str, Callable[[Block, Path], None]] = {
     "yaml": check_yaml,
     "python": check_python,
@@ -169,6 +183,7 @@ CHECKS: Mapping[str, Callable[[Block, Path], None]] = {
     "traceql": check_traceql,
     "http": check_http,
     "shell": check_shell,
+    "mermaid": check_mermaid,
 }
 
 
@@ -196,6 +211,7 @@ def test_block(block: Block, tmp_path: Path) -> None:
         ("yaml", "extra_headers: {allow: ['*']}"),
         ("yaml", "other: 1"),
         ("yaml", "providers: {inference: [{provider_id: a, config: {extra_headers: true}}]}"),
+        ("mermaid", "flowchart TD\n    policy --> telemetry"),
         ("python", "raise SystemExit(1)"),
         ("python", "print(1)  # 2"),
         ("json", "{"),
