@@ -14,37 +14,46 @@ if TYPE_CHECKING:
     from ..run_config.checks import Checked, Finding
 
 _EPILOG = """\b
-Example, in continuous integration:
+Examples:
   extra-headers check run.yaml
   extra-headers check --format json staging.yaml production.yaml
+  extra-headers check --format github run.yaml  in a GitHub workflow
+  kustomize build | extra-headers check -
 
-Exits with 0 if all is well, 1 if there are errors or warnings, 2 if a file is
-no run config. Of several files, the worst counts.
+Exits with 0 if there are no problems, 1 if there are errors or warnings, 2 if a
+file is not a run config. The worst of several files counts.
 """
 _UNUSABLE = 2
+_GITHUB_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("files", nargs=-1, required=True, metavar="RUN_CONFIG...", type=click.Path())
-@click.option("--format", "wanted", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="`github` prints annotations for a workflow.",
+)
 @click.pass_context
-def check(context: click.Context, *, files: Sequence[str], wanted: str) -> int:
-    """Check the policies in a run config without starting a server.
+def check(context: click.Context, *, files: Sequence[str], form: str) -> int:
+    """Check the policies in a run config without starting a server. `-` reads standard input.
 
-    Prints, for each provider with extra headers, the policy that would be in force, and all that is wrong with it:
-    entries that cannot do what they should, a flag that OGX ignores, providers that read each other's headers.
+    Prints the policy of each provider with extra headers, and everything that is wrong: entries that can never match,
+    settings that OGX ignores, providers that read each other's headers, identity headers without authentication.
 
-    ${env.NAME} is replaced from the environment, as OGX does it. What comes from there is not shown.
+    ${env.NAME} is replaced from the environment, as OGX does it. Values from the environment are not printed.
     """
-    from .console import make_console  # noqa: PLC0415 - too slow for `--help`
-
-    console = make_console()
     reports = [_report(path) for path in files]
-    if wanted == "json":
+    if form == "json":
         click.echo(json.dumps({"files": [_as_json(report) for report in reports]}, indent=2))
+    elif form == "github":
+        for report in reports:
+            _annotate(report)
     else:
-        for number, report in enumerate(reports):
-            _show(context, console, report, first=number == 0)
+        _show(context, reports)
     return max(report.exit_code for report in reports)
 
 
@@ -80,13 +89,15 @@ def _report(path: str) -> _Report:
 
 
 def _as_json(report: _Report) -> dict[str, Any]:
+    from ..run_config.environment import shown  # noqa: PLC0415 - too slow for `--help`
+
     return {
         "file": report.path,
         "unusable": report.unusable,
         "providers": [
             {
-                "provider_id": one.provider.id.shown,
-                "provider_type": one.provider.type.shown,
+                "provider_id": shown(one.provider.id),
+                "provider_type": shown(one.provider.type),
                 "api": one.provider.api,
                 "field": one.field,
                 "digest": one.policy and one.policy.digest,
@@ -102,30 +113,59 @@ def _as_json(report: _Report) -> dict[str, Any]:
     }
 
 
-def _show(context: click.Context, console: "Console", report: _Report, *, first: bool) -> None:
+def _annotate(report: _Report) -> None:
+    """Print GitHub's workflow commands, which put each finding next to its line."""
+    path = report.path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    of_file = path.replace(":", "%3A").replace(",", "%2C")
+    if report.unusable is not None:
+        click.echo(f"::error file={of_file}::{path} {report.unusable}")
+    for finding in report.findings:
+        whose = f"{finding.provider}: " if finding.provider is not None else ""
+        message = f"{whose}{finding.message}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        click.echo(f"::{_GITHUB_COMMANDS[finding.level]} file={of_file},line={finding.line}::{message}")
+
+
+def _show(context: click.Context, reports: Sequence[_Report]) -> None:
+    from .console import file_name, make_console, show  # noqa: PLC0415 - too slow for `--help`
+
+    console = make_console()
+    for number, report in enumerate(reports):
+        if report.unusable is not None:
+            click.echo(f"{context.command_path}: {file_name(report.path)} {report.unusable}", err=True)
+            continue
+        if number:
+            show(console)
+        for one in report.checked:
+            _show_policy(console, one)
+        _show_findings(console, report)
+
+
+def _show_policy(console: "Console", one: "Checked") -> None:
     from rich.text import Text  # noqa: PLC0415 - too slow for `--help`
 
-    from .console import LEVEL_STYLES, printable, show, table  # noqa: PLC0415 - likewise
+    from ..run_config.environment import shown  # noqa: PLC0415 - likewise
+    from .console import printable, show, table  # noqa: PLC0415 - likewise
 
-    path = printable(report.path)
-    if report.unusable is not None:
-        click.echo(f"{context.command_path}: {path} {report.unusable}", err=True)
-        return
-    if not first:
-        show(console)
-    for one in report.checked:
-        heading = Text(printable(one.provider.id.shown), "bold")
-        facts = [one.provider.type.shown]
-        if one.policy is not None:
-            facts += ["off" if not one.policy.enabled else f"reads {one.field}", f"policy {one.policy.digest}"]
-        else:
-            facts += ["unusable"]
-        heading.append("  " + printable("  ".join(facts)), "dim" if one.policy else "red")
-        show(console, heading)
-        if one.policy is not None:
-            rows = [(row.name, _value(row.value), f"line {row.line}" if row.line else "default") for row in one.rows]
-            show(console, table(rows, ("setting", "value", "from")))
-        show(console)
+    heading = Text(printable(shown(one.provider.id)), "bold")
+    facts = [shown(one.provider.type)]
+    if one.policy is None:
+        facts += ["unusable"]
+    else:
+        facts += [f"reads {one.field}" if one.policy.enabled else "off", f"policy {one.policy.digest}"]
+    heading.append("  " + printable("  ".join(facts)), "dim" if one.policy else "red")
+    show(console, heading)
+    if one.policy is not None:
+        rows = [(row.name, _value(row.value), f"line {row.line}" if row.line else "default") for row in one.rows]
+        show(console, table(rows, ("setting", "value", "from")))
+    show(console)
+
+
+def _show_findings(console: "Console", report: _Report) -> None:
+    from rich.text import Text  # noqa: PLC0415 - too slow for `--help`
+
+    from .console import LEVEL_STYLES, file_name, printable, show  # noqa: PLC0415 - likewise
+
+    path = file_name(report.path)
     for finding in report.findings:
         line = Text(f"{path}:{finding.line}: ")
         line.append(finding.level.value, LEVEL_STYLES[finding.level])
@@ -154,4 +194,4 @@ def _summary(report: _Report) -> str:
     providers = (
         f"{with_headers} provider{'' if with_headers == 1 else 's'} with extra headers, {report.without} without"
     )
-    return f"{providers}; {', '.join(found) or 'nothing to complain about'}"
+    return f"{providers}; {', '.join(found) or 'no problems found'}"

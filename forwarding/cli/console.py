@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def file_name(path: str) -> str:
+    """Return the path of a file as messages show it."""
+    return "<stdin>" if path == "-" else printable(path)
+
+
 def make_console(limit: int = _UNLIMITED) -> Console:
     """Return a console for stdout, as wide as the terminal or COLUMNS, or else as `limit`, which is the maximum."""
     terminal = sys.stdout.isatty()
@@ -55,10 +60,10 @@ def show(console: Console, content: RenderableType = "", *, soft_wrap: bool = Fa
 
 def table(rows: Iterable[Sequence[str | Text]], headings: Sequence[str], indent: int = 2) -> Table:
     """Return a table without lines; text is taken as it is."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for number, heading in enumerate(headings):
-        made.add_column(" " * indent + heading if number == 0 else heading, overflow="fold")
+        grid.add_column(" " * indent + heading if number == 0 else heading, overflow="fold")
     for row in rows:
         first, *others = (cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row)
-        made.add_row(Text(" " * indent) + first, *others)
-    return made
+        grid.add_row(Text(" " * indent) + first, *others)
+    return grid

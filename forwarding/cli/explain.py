@@ -3,94 +3,83 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, override
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
+
+from .errors import UnusableInputError
 
 if TYPE_CHECKING:
+    from ..policy.identity import User
     from ..policy.model import Policy
     from ..run_config.checks import Checked
-    from ..run_config.explanation import Explanation
-    from ..run_config.providers import RunConfig
+    from ..run_config.providers import Provider, RunConfig
 
 _EPILOG = """\b
 Examples:
-  extra-headers explain run.yaml --provider vllm -H 'X-Tenant: blue'
+  extra-headers explain run.yaml -H 'X-Tenant: blue'
+  extra-headers explain run.yaml --provider vllm --user ada --attribute teams=ml
   echo '{"vllm_extra_headers": {"Via": "x"}}' |
-    extra-headers explain run.yaml --provider vllm --data -
+    extra-headers explain run.yaml --data -
 
-Exits with 0 if all headers are forwarded, 1 if one is blocked or malformed or
-extra headers are off, 2 for unusable input.
+Exits with 0 if all headers are forwarded, 1 if one is blocked or malformed, the
+request is rejected, or extra headers are off, 2 if the input is unusable.
 """
 _MAX_DATA = 1024 * 1024
 
 
-class _ProviderId(click.ParamType[str]):
-    name = "provider"
-
-    @override
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ..run_config.providers import read_run_config  # noqa: PLC0415 - too slow for `--help`
-        from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - too slow for `--help`
-
-        # The words of an unfinished line are no parameters yet.
-        path = next((word for word in (ctx.params.get("file"), *ctx.args) if word and not word.startswith("-")), "")
-        try:
-            providers = read_run_config(path, os.environ).providers
-        except UnusableFileError:
-            return []
-        found = {provider.id.shown: provider for provider in providers if provider.api == "inference"}
-        return [
-            CompletionItem(shown, help=provider.type.shown)
-            for shown, provider in found.items()
-            # Both stand on a line of their own in what the shell reads.
-            if shown.startswith(incomplete) and shown.isprintable() and provider.type.shown.isprintable()
-        ]
-
-
 @click.command(epilog=_EPILOG)
 @click.argument("file", metavar="RUN_CONFIG", type=click.Path())
-@click.argument("surplus", metavar="", nargs=-1, type=click.UNPROCESSED)
-@click.option("--provider", "wanted", required=True, type=_ProviderId(), metavar="ID", help="The provider's id.")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; repeat it for more.")
+@click.option("--provider", "wanted", metavar="ID", help="The provider's id. Needed if several have extra headers.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="An extra header; repeatable.")
 @click.option("--data", metavar="JSON", help="The whole provider data instead; - reads it from standard input.")
+@click.option("--user", "user_id", metavar="ID", help="The authenticated user, for the headers in `set`.")
+@click.option("--tenant", metavar="TENANT", help="The user's tenant.")
+@click.option(
+    "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the user; repeatable."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def explain(  # noqa: PLR0913 - the command's options
     context: click.Context,
     *,
     file: str,
-    surplus: Sequence[str],
-    wanted: str,
+    wanted: str | None,
     headers: Sequence[str],
     data: str | None,
+    user_id: str | None,
+    tenant: str | None,
+    attributes: Sequence[str],
     form: str,
 ) -> int:
-    """Show what would be decided for each header, and the rule that decides it.
+    """Show the decision on each header, and the rule behind it. RUN_CONFIG `-` is standard input.
 
-    The decision is that of the server for a chat completion, the headers that the call to the provider carries anyway
-    among it. Values are checked and never shown.
+    Simulates a chat completion, including the headers that the outbound request has anyway. Values are checked and
+    never printed.
     """
-    # What is wrong here may be a value whose quotes are missing, so nothing of it is repeated.
-    if surplus:
-        _refuse(context, "too many arguments; quote each header, such as -H 'X-Tenant: blue', and the JSON of --data")
-    if bool(headers) == (data is not None):
+    if headers and data is not None:
         _refuse(context, "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data")
-    if any(not colon for _, colon, _ in (header.partition(":") for header in headers)):
+    if file == data == "-":
+        _refuse(context, "only one of RUN_CONFIG and --data can be read from standard input")
+    # It may be a value whose quotes are missing, so nothing of it is repeated.
+    if any(":" not in header for header in headers):
         _refuse(context, "a header given with -H has no colon; write -H 'Name: value'")
+    if any("=" not in attribute for attribute in attributes):
+        _refuse(context, "an attribute has no `=`; write --attribute NAME=VALUE")
 
     from ..run_config.explanation import explain_request  # noqa: PLC0415 - too slow for `--help`
+    from . import explain_output  # noqa: PLC0415 - likewise
 
     config, checked, policy = _policy_of(context, file, wanted)
-    caller = _from_options(headers) if data is None else _from_data(context, data, checked)
-    explanation = explain_request(config, checked, policy, caller)
+    caller = _from_data(context, data, checked) if data is not None else _from_options(headers)
+    explanation = explain_request(config, checked, policy, caller, _user(user_id, tenant, attributes))
     if form == "json":
-        click.echo(json.dumps(_as_json(checked, explanation), indent=2))
+        click.echo(json.dumps(explain_output.as_json(checked, policy, explanation), indent=2))
     else:
-        _show(checked, explanation)
-    clean = explanation.evaluation.outcome == "clean" and policy.enabled
+        explain_output.show_explanation(config, checked, policy, explanation)
+    clean = explanation.evaluation.outcome == "clean" and explanation.status is None and policy.enabled
     return 0 if clean else 1
 
 
@@ -98,12 +87,25 @@ def _refuse(context: click.Context, message: str) -> NoReturn:
     raise click.UsageError(message, context)
 
 
-def _from_options(headers: Sequence[str]) -> object:
+def _fail(context: click.Context, message: str) -> NoReturn:
+    raise UnusableInputError(context, message)
+
+
+def _user(user_id: str | None, tenant: str | None, attributes: Sequence[str]) -> "User":
+    from ..policy.identity import User  # noqa: PLC0415 - too slow for `--help`
+
+    lists: dict[str, list[str]] = defaultdict(list)
+    for name, _, value in (attribute.partition("=") for attribute in attributes):
+        lists[name].append(value)
+    return User(user_id, tenant, lists)
+
+
+def _from_options(headers: Sequence[str]) -> object | None:
     from ..policy.provider_data import RepeatedKeys  # noqa: PLC0415 - too slow for `--help`
 
     pairs = [header.partition(":") for header in headers]
     # As HTTP does, without the white space after the colon.
-    return RepeatedKeys([(name, value.lstrip(" \t")) for name, _, value in pairs])
+    return RepeatedKeys([(name, value.lstrip(" \t")) for name, _, value in pairs]) if pairs else None
 
 
 def _from_data(context: click.Context, data: str, checked: "Checked") -> object | None:
@@ -112,105 +114,51 @@ def _from_data(context: click.Context, data: str, checked: "Checked") -> object 
     if data == "-":
         content = sys.stdin.buffer.read(_MAX_DATA + 1)
         if len(content) > _MAX_DATA:
-            _refuse(context, "the provider data on standard input is larger than 1 MiB; no header may be")
+            _fail(context, "the provider data on standard input is larger than 1 MiB; no header may be")
         try:
             data = content.decode("utf-8")
         except UnicodeDecodeError:
-            _refuse(context, "the provider data on standard input is not UTF-8 text")
+            _fail(context, "the provider data on standard input is not UTF-8 text")
     if data.strip() in ("", "null"):
         return None
     return headers_in(decode_object(data), checked.key)
 
 
-def _policy_of(context: click.Context, file: str, wanted: str) -> "tuple[RunConfig, Checked, Policy]":
+def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[RunConfig, Checked, Policy]":
     """Return the provider that is asked for, if its policy can be used."""
     from ..run_config import checks  # noqa: PLC0415 - too slow for `--help`
-    from ..run_config.providers import read_run_config  # noqa: PLC0415 - too slow for `--help`
-    from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - too slow for `--help`
-    from . import console  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.environment import shown  # noqa: PLC0415 - likewise
+    from ..run_config.providers import read_run_config  # noqa: PLC0415 - likewise
+    from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - likewise
+    from . import console  # noqa: PLC0415 - likewise
 
-    path = console.printable(file)
+    path = console.file_name(file)
     try:
         config = read_run_config(file, os.environ)
     except UnusableFileError as error:
-        _refuse(context, f"{path} {error}")
-    providers = [provider for provider in config.providers if provider.api == "inference"]
-    # Of equal ids, the host takes the last.
-    provider = next((p for p in reversed(providers) if wanted in (p.id.value, p.id.shown)), None)
-    if provider is None:
-        known = console.printable(", ".join(p.id.shown for p in providers)) or "none"
-        _refuse(context, f"{path} has no inference provider '{console.printable(wanted)}'; it has {known}")
+        _fail(context, f"{path} {error}")
+    provider = _chosen(context, path, config, wanted)
     wrong = [f for f in checks.check_provider(config, provider) if f.level is checks.Level.ERROR]
     checked, _ = checks.check_policy(config, provider)
     if checked.policy is None or wrong:
         more = f"; `extra-headers check` shows {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        message = console.printable(f"{provider.id.shown}: {wrong[0].message}")
-        _refuse(context, f"{path}:{wrong[0].line}: {message}{more}")
+        message = console.printable(f"{shown(provider.id)}: {wrong[0].message}")
+        _fail(context, f"{path}:{wrong[0].line}: {message}{more}")
     return config, checked, checked.policy
 
 
-def _as_json(checked: "Checked", explanation: "Explanation") -> dict[str, Any]:
-    return {
-        "provider_id": checked.provider.id.shown,
-        "field": checked.field,
-        "enabled": checked.policy is not None and checked.policy.enabled,
-        "headers": [
-            {
-                "name": one.decision.name,
-                "name_length": one.decision.name_length,
-                "decision": one.decision.kind.value,
-                "reason": one.decision.reason.value,
-                "rule": one.rule,
-                "source": one.source,
-            }
-            for one in explanation.headers
-        ],
-        "outcome": explanation.evaluation.outcome.value,
-        "status": explanation.status,
-        "carried": [
-            {"by": party.by, "names": sorted(set(map(str.lower, party.names)))} for party in explanation.carried
-        ],
-    }
+def _chosen(context: click.Context, path: str, config: "RunConfig", wanted: str | None) -> "Provider":
+    from ..run_config.environment import shown  # noqa: PLC0415 - too slow for `--help`
+    from .console import printable  # noqa: PLC0415 - likewise
 
-
-def _show(checked: "Checked", explanation: "Explanation") -> None:
-    from rich.text import Text  # noqa: PLC0415 - too slow for `--help`
-
-    from .console import make_console, printable, show, table  # noqa: PLC0415 - likewise
-
-    console = make_console()
-    rows = [
-        (
-            one.header,
-            Text(one.decision.kind.value, "green" if one.decision.kind == "forwarded" else "bold red"),
-            one.decision.reason.value,
-            one.rule or "-",
-            one.source,
-        )
-        for one in explanation.headers
-    ]
-    if rows:
-        show(console, table(rows, ("header", "decision", "reason", "rule", "from"), indent=0))
-        show(console)
-    show(console, Text(printable(_outcome(checked, explanation))), soft_wrap=True)
-    named = [f"{party.by} ({_names(party.names)})" for party in explanation.carried]
-    show(console, Text(printable(f"Carried by the call in any case: {'; '.join(named)}"), "dim"), soft_wrap=True)
-
-
-def _names(names: Iterable[str]) -> str:
-    distinct = sorted({name.lower() for name in names})
-    return ", ".join(name for name in distinct if not name.startswith("x-stainless-")) + (
-        ", x-stainless-*" if any(name.startswith("x-stainless-") for name in distinct) else ""
-    )
-
-
-def _outcome(checked: "Checked", explanation: "Explanation") -> str:
-    provider = f"provider {checked.provider.id.shown}"
-    if checked.policy is not None and not checked.policy.enabled:
-        return f"Extra headers are off for {provider}: they are ignored, and none is sent."
-    if not explanation.headers:
-        return f"No extra headers: the provider data has nothing under {checked.field}."
-    if explanation.status is not None:
-        return f"The request is rejected with status {explanation.status}; nothing is sent to {provider}."
-    sent = len(explanation.evaluation.forwarded)
-    return f"The request goes to {provider} with {sent} of {len(explanation.headers)} extra headers."
+    # Of equal ids, the host takes the last.
+    providers = {provider.id: provider for provider in config.providers if provider.api == "inference"}
+    known = printable(", ".join(map(shown, providers))) or "none"
+    if wanted is not None:
+        provider = next((p for p in providers.values() if wanted in (p.id, shown(p.id))), None)
+        return provider or _fail(context, f"{path} has no inference provider '{printable(wanted)}'; it has {known}")
+    # With the flag, if there are any: the others have nothing to explain.
+    candidates = [p for p in providers.values() if p.wants_headers] or list(providers.values())
+    if len(candidates) != 1:
+        _refuse(context, f"choose a provider with --provider ID; {path} has {known}")
+    return candidates[0]

@@ -55,6 +55,11 @@ class Template:
         """Length of the literal text in characters."""
         return sum(len(part) for part in self.parts if isinstance(part, str))
 
+    @property
+    def needs_user(self) -> bool:
+        """Whether it has a placeholder."""
+        return any(isinstance(part, _Placeholder) for part in self.parts)
+
     def render(self, user: User) -> str | None:
         """Return the value for a user; None where the user has not all that it asks for."""
         rendered: list[str] = []

@@ -1,7 +1,7 @@
 """What is wrong with the extra headers of a run config, without starting a server.
 
-Pure functions over a `RunConfig`. Errors stop the server, or make a setting do something else than it says; a warning
-is a setting that works and is probably not meant; a note is worth knowing and no fault.
+Pure functions over a `RunConfig`. An error stops the server, or a setting does something else than it says; a warning
+is a setting that works and is probably not meant; a note is worth knowing and is not a fault.
 """
 
 import re
@@ -14,15 +14,17 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel
 
 from ..policy.entries import ineffective_block_entries
+from ..policy.errors import dotted
 from ..policy.field_names import normalize_name
 from ..policy.model import Policy, PolicyError, PolicyFinding, default_field, parse_policy
+from .environment import FromEnvironment, KeyPath, Unset, shown
 from .provider_types import REMOTE_INFERENCE_TYPES
-from .providers import MODULE, SETTING, Provider, RunConfig, Unset
+from .providers import MODULE, SETTING, Provider, RunConfig
 
 _INFERENCE = "inference"
-_SETTING_PLACE = ("config", SETTING)
-
-type _Place = tuple[str | int, ...]
+_SETTING_PATH = ("config", SETTING)
+# A part of a value is as secret as the value, and a message quotes no more than the beginning of a long one.
+_COMPARED = 32
 
 
 class Level(StrEnum):
@@ -35,25 +37,24 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to tell the operator."""
+    """One thing to report to the operator. All of it may be printed."""
 
     level: Level
     line: int
     provider: str | None
-    """As it may be shown."""
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One setting of the policy in force."""
+class SettingRow:
+    """One setting of an active policy."""
 
     name: str
     """Dotted: `limits.max_headers`."""
     value: Any
-    """As it may be shown; None where the setting is not given and has no default."""
+    """As it may be printed; None if the setting is not given and has no default."""
     line: int | None
-    """Where it stands; None for a default."""
+    """None for a default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,12 @@ class Checked:
 
     provider: Provider
     policy: Policy | None
-    """None where the setting is unusable."""
+    """None if the setting is unusable."""
     key: str
-    """The key of the provider data that the headers stand under."""
+    """The key of the provider data that contains the headers."""
     field: str
-    """The same, as it may be shown."""
-    rows: tuple[Row, ...]
+    """The same, as it may be printed."""
+    rows: tuple[SettingRow, ...]
 
 
 def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
@@ -78,6 +79,8 @@ def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
         findings += check_provider(config, provider)
         if provider.wants_headers:
             checked.append(check_policy(config, provider)[0])
+    for each in checked:
+        findings += [*_forwards_all(config, each), *without_users(config, each)]
     findings += _shared_fields(config, checked)
     return checked, sorted(findings, key=lambda finding: finding.line)
 
@@ -85,108 +88,137 @@ def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
 def check_provider(config: RunConfig, provider: Provider) -> list[Finding]:
     """Return what is wrong with one provider, taken alone."""
     # The host keeps one implementation for each type: the last that an entry loads.
-    same_type = [p for p in config.providers if (p.api, p.type.value) == (provider.api, provider.type.value)]
+    same_type = [p for p in config.providers if (p.api, p.type) == (provider.api, provider.type)]
     loader = next((p for p in reversed(same_type) if p.module is not None), None)
-    findings = [*_of_the_entry(config, provider, loader), *(_unset(config, u, provider) for u in provider.unset)]
+    findings = [*_entry_findings(config, provider, loader), *(_unset(config, u, provider) for u in provider.unset)]
     return findings if provider.unset else findings + check_policy(config, provider)[1]
 
 
 def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[Finding]]:
     """Return the policy of one provider, and what is wrong with it."""
-    subject = f"provider {provider.id.shown!r} ({provider.type.shown})"
     try:
-        policy = parse_policy(provider.setting, subject)
+        policy = parse_policy(provider.setting, f"provider {shown(provider.id)!r}")
     except PolicyError as error:
-        found = [
-            _about_an_entry(config, provider, Level.ERROR, finding.path, finding.message) for finding in error.findings
-        ]
-        return Checked(provider, None, "", "", ()), found
-    found = []
-    for above, rules in (((), policy), (("shadow",), policy.shadow)):
-        for path, text in ineffective_block_entries(rules.allow, rules.block) if rules else ():
-            finding = PolicyFinding((*above, *path), text)
-            found.append(_about_an_entry(config, provider, Level.WARNING, finding.path, finding.message))
+        findings = [_policy_finding(config, provider, Level.ERROR, finding) for finding in error.findings]
+        return Checked(provider, None, "", "", ()), findings
+    findings = [
+        _policy_finding(config, provider, Level.WARNING, PolicyFinding((*above, *path), text))
+        for above, rules in (((), policy), (("shadow",), policy.shadow))
+        if rules
+        for path, text in ineffective_block_entries(rules.allow, rules.block)
+    ]
     rows = tuple(_rows(config, provider, policy, ()))
-    key = policy.field or default_field(provider.type.value)
-    field = provider.hidden.get(("field",)) or policy.field or default_field(provider.type.shown)
-    return Checked(provider, policy, key, field, rows), found
+    field = _get(provider.setting, ("field",)) or default_field(shown(provider.type))
+    key = policy.field or default_field(provider.type)
+    return Checked(provider, policy, key, shown(field), rows), findings
 
 
 def line_of(config: RunConfig, provider: Provider, path: Sequence[str | int]) -> int:
     """Return the line of a setting of a provider's policy."""
-    return config.document.line((*provider.setting_place, *path))
+    return config.document.line_of((*provider.setting_path, *path))
 
 
-def _rows(config: RunConfig, provider: Provider, model: BaseModel, path: tuple[str, ...]) -> Iterator[Row]:
-    for name, about in type(model).model_fields.items():
-        here, value = (*path, name), getattr(model, name)
+def without_users(config: RunConfig, checked: Checked) -> Iterator[Finding]:
+    """Yield the finding about identity headers of a server that knows no user."""
+    policy = checked.policy
+    if policy is None or not policy.enabled or config.authenticates:
+        return
+    names = [name for name, template in policy.templates.items() if template.needs_user]
+    if not names:
+        return
+    reject = policy.on_missing == "reject"
+    effect = "every request is answered with status 403" if reject else f"no request has {', '.join(names)}"
+    message = f"`set` needs an authenticated user, and without `server.auth` there is none: {effect}; add `server.auth`"
+    level = Level.ERROR if reject else Level.WARNING
+    yield Finding(level, line_of(config, checked.provider, ("set",)), shown(checked.provider.id), message)
+
+
+def _forwards_all(config: RunConfig, checked: Checked) -> Iterator[Finding]:
+    if checked.policy is not None and checked.policy.enabled and checked.policy.allow is None:
+        message = "no `allow`: every header that is not blocked passes; give `allow` to name those that pass"
+        yield Finding(Level.NOTE, line_of(config, checked.provider, ()), shown(checked.provider.id), message)
+
+
+def _rows(config: RunConfig, provider: Provider, model: BaseModel, above: tuple[str, ...]) -> Iterator[SettingRow]:
+    for name, field in type(model).model_fields.items():
+        path, value = (*above, name), getattr(model, name)
         if isinstance(value, BaseModel):
-            yield from _rows(config, provider, value, here)
+            yield from _rows(config, provider, value, path)
             continue
-        line = line_of(config, provider, here) if _is_given(provider.setting, here) else None
-        if get_origin(about.annotation) is not Literal:
-            value = _shown(provider, here, value)
-        yield Row(".".join(here), value, line)
+        given = _get(provider.setting, path)
+        line = None if given is _MISSING else line_of(config, provider, path)
+        if get_origin(field.annotation) is not Literal:
+            value = _redacted(value, given)
+        yield SettingRow(".".join(path), value, line)
 
 
-def _is_given(setting: Any, path: Sequence[str]) -> bool:
-    for name in path:
-        if not isinstance(setting, dict) or name not in setting:
-            return False
-        setting = setting[name]
-    return True
+_MISSING: Any = ()
+"""What `_get` returns where there is nothing. It is false, and nothing that YAML has."""
 
 
-def _shown(provider: Provider, place: tuple[str | int, ...], value: Any) -> Any:
-    """Return a value with what the environment put in replaced by what is written in the file."""
+def _get(setting: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        try:
+            setting = setting[step]
+        except (KeyError, IndexError, TypeError):
+            return _MISSING
+    return setting
+
+
+def _redacted(value: Any, given: Any) -> Any:
+    """Return a value of a policy with what comes from the environment as the file has it."""
     if isinstance(value, str):
-        return provider.hidden.get(place, value)
-    if isinstance(value, tuple | list):
-        return [_shown(provider, (*place, index), entry) for index, entry in enumerate(value)]
+        return shown(given) if isinstance(given, FromEnvironment) else value
+    if isinstance(value, tuple):
+        return [_redacted(entry, _get(given, (index,))) for index, entry in enumerate(value)]
     if isinstance(value, dict):
-        return {key: _shown(provider, (*place, key), entry) for key, entry in value.items()}
+        return {key: _redacted(entry, _get(given, (key,))) for key, entry in value.items()}
     return value
 
 
-def _about_an_entry(
-    config: RunConfig, provider: Provider, level: Level, path: tuple[str | int, ...], message: str
-) -> Finding:
-    hidden = provider.hidden.get(path)
-    if hidden is None and any(_quotes(message, _at(provider.setting, place)) for place in provider.hidden):
-        hidden = "another entry"
-    if hidden is not None:
-        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-        message = f"{where or SETTING}: unusable with what the environment variable in {hidden} holds (not shown)"
-    return Finding(level, line_of(config, provider, path), provider.id.shown, message)
+def _policy_finding(config: RunConfig, provider: Provider, level: Level, finding: PolicyFinding) -> Finding:
+    given, message = _get(provider.setting, finding.path), finding.message
+    source = shown(given) if isinstance(given, FromEnvironment) else None
+    if source is None and any(_is_quoted(value, message) for value in _from_environment(provider.setting)):
+        source = "another entry"
+    if source is not None:
+        place = dotted(finding.path) or SETTING
+        message = f"{place}: unusable with the value of the environment variable in {source} (not shown)"
+    return Finding(level, line_of(config, provider, finding.path), shown(provider.id), message)
 
 
-def _at(setting: Any, place: Sequence[str | int]) -> str:
-    for step in place:
-        setting = setting[step]
-    return str(setting)
+def _from_environment(value: Any) -> Iterator[str]:
+    if isinstance(value, FromEnvironment):
+        yield value
+    elif isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from _from_environment(below)
 
 
-def _quotes(message: str, value: str) -> bool:
-    return any(text in message for text in (value, ascii(value)[1:-1], normalize_name(value)))
+def _is_quoted(value: str, message: str) -> bool:
+    start = value[:_COMPARED]
+    return any(text in message for text in (start, ascii(start)[1:-1], normalize_name(start)))
 
 
-def _of_the_entry(config: RunConfig, provider: Provider, loader: Provider | None) -> Iterator[Finding]:
-    """Yield what is wrong with how a provider's entry loads the add-on."""
+def _entry_findings(config: RunConfig, provider: Provider, loader: Provider | None) -> Iterator[Finding]:
+    """Yield what is wrong with the way in which a provider's entry loads the add-on."""
 
-    def at(place: _Place, level: Level, message: str) -> Finding:
-        return Finding(level, config.document.line((*provider.place, *place)), provider.id.shown, message)
+    def at(path: KeyPath, level: Level, message: str) -> Finding:
+        return Finding(level, config.document.line_of((*provider.path, *path)), shown(provider.id), message)
 
     if provider.misplaced_setting:
-        message = f"OGX ignores `{SETTING}` beside `config`; move it into the provider's `config`"
+        message = f"OGX ignores `{SETTING}` outside of `config`; move it into the provider's `config`"
         yield at((SETTING,), Level.ERROR, message)
+    for path in provider.misspelt_settings:
+        yield at(path, Level.ERROR, f"OGX ignores `{path[-1]}`; did you mean `{SETTING}`?")
     if _is_misspelled(provider):
-        yield at(("module",), Level.ERROR, f"OGX finds no such module; write `module: {MODULE}`")
+        yield at(("module",), Level.ERROR, f"OGX cannot import this module; write `module: {MODULE}`")
     elif provider.api != _INFERENCE and (provider.wants_headers or provider.loads_the_add_on):
-        place = _SETTING_PLACE if provider.wants_headers else ("module",)
+        path = _SETTING_PATH if provider.wants_headers else ("module",)
         message = f"only inference providers carry extra headers, not {provider.api}; remove it"
-        yield at(place, Level.ERROR, message)
+        yield at(path, Level.ERROR, message)
     elif provider.wants_headers:
-        yield from (at(*finding) for finding in _of_the_flag(provider, loader))
+        yield from (at(*finding) for finding in _flag_findings(provider, loader))
     elif provider.loads_the_add_on and not (provider.has_setting or provider.misplaced_setting):
         message = f"loads the add-on, which does nothing without `{SETTING}`; add `{SETTING}: true` to its `config`"
         yield at(("module",), Level.NOTE, message)
@@ -196,36 +228,36 @@ def _is_misspelled(provider: Provider) -> bool:
     """Whether `module:` means this add-on and does not name it."""
     if provider.module is None or provider.loads_the_add_on:
         return False
-    return re.sub(r"[-_.]+", "-", provider.module.value.lower()).startswith(re.sub(r"[-_.]+", "-", MODULE))
+    return re.sub(r"[-_.]+", "-", provider.module.lower()).startswith(re.sub(r"[-_.]+", "-", MODULE))
 
 
-def _of_the_flag(provider: Provider, loader: Provider | None) -> Iterator[tuple[_Place, Level, str]]:
+def _flag_findings(provider: Provider, loader: Provider | None) -> Iterator[tuple[KeyPath, Level, str]]:
     """Yield what is wrong with `extra_headers` on an inference provider, by the entry's other settings."""
     kind = provider.type
-    if kind.value.startswith("inline::"):
-        message = f"a provider of type {kind.shown} makes no outbound calls and carries no extra headers"
-        yield _SETTING_PLACE, Level.ERROR, f"{message}; remove `{SETTING}`"
+    if kind.startswith("inline::"):
+        message = f"a provider of type {shown(kind)} makes no outbound calls and carries no extra headers"
+        yield _SETTING_PATH, Level.ERROR, f"{message}; remove `{SETTING}`"
         return
     if provider.module is not None and not provider.loads_the_add_on:
-        message = f"`module: {provider.module.shown}` ignores `{SETTING}`; it needs `module: {MODULE}`"
-        yield _SETTING_PLACE, Level.ERROR, message
+        message = f"`module: {shown(provider.module)}` ignores `{SETTING}`; it needs `module: {MODULE}`"
+        yield _SETTING_PATH, Level.ERROR, message
     elif provider.module is None and loader is not None and loader.loads_the_add_on:
         message = (
-            f"works only because provider {loader.id.shown!r} of the same type loads the add-on; "
+            f"works only because provider {shown(loader.id)!r} of the same type loads the add-on; "
             f"add `module: {MODULE}` here as well"
         )
-        yield _SETTING_PLACE, Level.WARNING, message
+        yield _SETTING_PATH, Level.WARNING, message
     elif loader is None:
-        message = f"OGX ignores `{SETTING}` without the add-on; add `module: {MODULE}` beside `provider_type`"
-        yield _SETTING_PLACE, Level.ERROR, message
+        message = f"OGX ignores `{SETTING}` without the add-on; add `module: {MODULE}` next to `provider_type`"
+        yield _SETTING_PATH, Level.ERROR, message
     elif not loader.loads_the_add_on:
         message = (
-            f"provider {loader.id.shown!r} of the same type loads another module, and OGX uses the last for both; "
+            f"provider {shown(loader.id)!r} of the same type loads another module, and OGX uses the last for both; "
             f"give both the same `module`"
         )
-        yield _SETTING_PLACE, Level.ERROR, message
-    if kind.value not in REMOTE_INFERENCE_TYPES:
-        message = f"OGX 1.5 has no provider type {kind.shown}, so extra headers are not known to work on it"
+        yield _SETTING_PATH, Level.ERROR, message
+    if kind not in REMOTE_INFERENCE_TYPES:
+        message = f"OGX 1.5 has no provider type {shown(kind)}, so extra headers are not known to work on it"
         yield ("provider_type",), Level.WARNING, message
 
 
@@ -234,12 +266,12 @@ def _unset(config: RunConfig, unset: Unset, provider: Provider | None) -> Findin
         f"the environment variable {unset.variable} is not set, so OGX does not start; set it, or write "
         f"${{env.{unset.variable}:=default}}"
     )
-    return Finding(Level.ERROR, config.document.line(unset.place), provider.id.shown if provider else None, message)
+    return Finding(Level.ERROR, config.document.line_of(unset.path), shown(provider.id) if provider else None, message)
 
 
 def _repeated_keys(config: RunConfig) -> Iterator[Finding]:
     for key in config.document.repeated_keys:
-        message = f"the same key stands at line {key.first_line} already, and OGX reads only the last; remove one"
+        message = f"duplicate key (first on line {key.first_line}); OGX uses only the last"
         yield Finding(Level.WARNING, key.line, None, message)
 
 
@@ -253,9 +285,9 @@ def _shared_fields(config: RunConfig, checked: Sequence[Checked]) -> Iterator[Fi
         if len(sharing) == 1 or all(one.policy and one.policy.field for one in sharing):
             continue
         for one in sharing:
-            others = ", ".join(repr(other.provider.id.shown) for other in sharing if other is not one)
+            others = ", ".join(repr(shown(other.provider.id)) for other in sharing if other is not one)
             message = (
-                f"reads {one.field} like {others}, so a caller's headers for one go to the other; give each a `field` "
-                "of its own, or all the same `field` if that is meant"
+                f"reads {one.field} like {others}, so a caller's headers for one go to the other; give each its own "
+                "`field`, or all the same `field` if that is intended"
             )
-            yield Finding(Level.WARNING, line_of(config, one.provider, ()), one.provider.id.shown, message)
+            yield Finding(Level.WARNING, line_of(config, one.provider, ()), shown(one.provider.id), message)

@@ -1,18 +1,42 @@
-"""`${env.NAME}` in a run config, replaced as OGX does it, and whether a value then comes from the environment.
+"""`${env.NAME}` in a run config, replaced as OGX replaces it, with a note of what comes from the environment.
 
-Pure; works without OGX, and a test holds it against OGX's own function.
+Pure. Works without OGX, and a test compares it with OGX's own function.
 """
 
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
-# Bash-like: `:=` for a default, `:+` for a value that stands only where the variable is set.
+# Bash-like: `:=` gives a default, `:+` a value to use only if the variable is set.
 _REFERENCE = re.compile(r"\${env\.([A-Z0-9_]+)(?::([=+])([^}]*))?}")
-# A list entry whose id resolves to nothing is left out.
+# OGX leaves out a list entry whose id resolves to nothing.
 _RESOURCE_IDS = ("vector_store_id", "model_id")
-DISABLED = "__disabled__"
+_DISABLED = "__disabled__"
+
+type KeyPath = tuple[str | int, ...]
+"""Keys and indexes that lead to a value in a document, from its top."""
+
+
+class FromEnvironment(str):
+    """A string that contains the value of a variable. It may be a secret, so only `shown` of it may be printed."""
+
+    __slots__ = ("written",)
+
+    written: str
+
+    def __new__(cls, value: str, written: str) -> Self:
+        """Return the value, with how it is written in the file."""
+        text = super().__new__(cls, value)
+        text.written = written
+        return text
+
+
+class Unset(NamedTuple):
+    """A value that names a variable that is not set and gives no default."""
+
+    variable: str
+    path: KeyPath
 
 
 class UnsetVariableError(Exception):
@@ -23,22 +47,55 @@ class UnsetVariableError(Exception):
         self.name = name
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """A string of the run config as the host reads it."""
-
-    value: object
-    from_environment: bool
-    """Whether the value of a variable is in it: it may be a secret, and is then not to be shown."""
+def shown(value: object) -> str:
+    """Return a value as it may be printed: as written in the file if it comes from the environment."""
+    return value.written if isinstance(value, FromEnvironment) else str(value)
 
 
-def replace_in_string(text: str, environment: Mapping[str, str]) -> Replaced:
-    """Return what `text` becomes.
+def replace(value: Any, environment: Mapping[str, str], path: KeyPath = (), unset: list[Unset] | None = None) -> Any:
+    """Return a part of a run config as the host reads it.
+
+    Args:
+        value: the part, from YAML.
+        environment: the variables.
+        path: of the part, for `unset`.
+        unset: receives each reference to a variable that is not set; its value is then None.
 
     Raises:
-        UnsetVariableError: it names a variable that is not set.
+        UnsetVariableError: a variable is not set, and there is no list to note it in.
 
     """
+    if isinstance(value, dict):
+        return {key: replace(below, environment, (*path, key), unset) for key, below in value.items()}
+    if isinstance(value, list):
+        kept = [entry for entry in value if not is_left_out(entry, environment)]
+        return [replace(entry, environment, (*path, index), unset) for index, entry in enumerate(kept)]
+    try:
+        return _replace_in_string(value, environment) if isinstance(value, str) else value
+    except UnsetVariableError as error:
+        if unset is None:
+            raise
+        unset.append(Unset(error.name, path))
+        return None
+
+
+def is_left_out(entry: object, environment: Mapping[str, str]) -> bool:
+    """Return whether the host leaves an entry out of its list: a disabled provider, a resource without an id."""
+    if not isinstance(entry, dict):
+        return False
+    if _resolved(entry, "provider_id", environment) == _DISABLED:
+        return True
+    return any(_resolved(entry, key, environment) in (None, "") for key in _RESOURCE_IDS if key in entry)
+
+
+def _resolved(entry: dict[object, object], key: str, environment: Mapping[str, str]) -> object:
+    try:
+        return replace(entry.get(key), environment)
+    except UnsetVariableError:
+        return ...
+
+
+def _replace_in_string(text: str, environment: Mapping[str, str]) -> object:
     expand = os.path.expanduser  # as the host does: `Path` would normalize what need not be a path
     used = False
 
@@ -56,37 +113,10 @@ def replace_in_string(text: str, environment: Mapping[str, str]) -> Replaced:
         return expand(value)
 
     replaced = _REFERENCE.sub(replacement, text)
-    return Replaced(text if replaced == text else _typed(replaced), used)
-
-
-def replace(config: object, environment: Mapping[str, str]) -> object:
-    """Return a part of a run config as the host reads it.
-
-    Raises:
-        UnsetVariableError: it names a variable that is not set.
-
-    """
-    if isinstance(config, dict):
-        return {key: replace(value, environment) for key, value in config.items()}
-    if isinstance(config, list):
-        return [replace(entry, environment) for entry in config if not is_left_out(entry, environment)]
-    return replace_in_string(config, environment).value if isinstance(config, str) else config
-
-
-def is_left_out(entry: object, environment: Mapping[str, str]) -> bool:
-    """Return whether the host leaves an entry out of its list: a disabled provider, a resource without an id."""
-    if not isinstance(entry, dict):
-        return False
-    if _resolved(entry, "provider_id", environment) == DISABLED:
-        return True
-    return any(_resolved(entry, key, environment) in (None, "") for key in _RESOURCE_IDS if key in entry)
-
-
-def _resolved(entry: dict[object, object], key: str, environment: Mapping[str, str]) -> object:
-    try:
-        return replace(entry.get(key), environment)
-    except UnsetVariableError:
-        return ...
+    if replaced == text:
+        return text
+    value = _typed(replaced)
+    return FromEnvironment(value, text) if used and isinstance(value, str) else value
 
 
 def _typed(text: str) -> object:

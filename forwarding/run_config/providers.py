@@ -1,37 +1,20 @@
 """The providers of a run config as OGX reads them, each with its place in the file.
 
-Nothing but the policy's settings, ids, types and header names is ever taken from it. A string that holds the value of
-an environment variable may be a secret: it is used, and shown only as it is written in the file.
+Nothing but the policy's settings, ids, types and header names is ever taken from it. A string that comes from an
+environment variable may be a secret: it is used, and printed only as it is written in the file (`environment.shown`).
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
-from .environment import UnsetVariableError, is_left_out, replace, replace_in_string
+from .environment import KeyPath, Unset, is_left_out, replace
 from .yaml_document import Document, UnusableFileError, read_document
 
 MODULE = "extra_headers.forwarding"
 SETTING = "extra_headers"
-
-type _Place = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A string of the run config."""
-
-    value: str = field(repr=False)
-    shown: str
-    """What may be printed: the value, or what is written in the file where the value is the environment's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unset:
-    """A setting that names an environment variable that is not set."""
-
-    variable: str
-    place: _Place
+_SIMILAR = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +22,26 @@ class Provider:
     """One entry under `providers`."""
 
     api: str
-    place: _Place
-    id: Text
-    type: Text
-    module: Text | None
+    path: KeyPath
+    id: str
+    type: str
+    module: str | None
     has_setting: bool
-    """Whether `extra_headers` stands in its config, with whatever value."""
+    """Whether its config has `extra_headers`, with whatever value."""
     setting: Any = field(repr=False)
     """The value of `extra_headers`, variables replaced."""
-    hidden: Mapping[_Place, str] = field(repr=False)
-    """Strings of the setting that hold a variable's value: where, and how they are written."""
     network_headers: tuple[str, ...]
-    """Names of the headers that the operator adds to every call."""
+    """Names of the headers that the operator adds to every outbound request."""
     misplaced_setting: bool
-    """Whether `extra_headers` stands beside `config`, where the host ignores it."""
+    """Whether `extra_headers` is a neighbour of `config`, where the host ignores it."""
+    misspelt_settings: tuple[KeyPath, ...]
+    """Keys that are almost `extra_headers`, from the entry down."""
     unset: tuple[Unset, ...]
 
     @property
-    def setting_place(self) -> _Place:
-        """Return where its `extra_headers` stands."""
-        return (*self.place, "config", SETTING)
+    def setting_path(self) -> KeyPath:
+        """The path of its `extra_headers`."""
+        return (*self.path, "config", SETTING)
 
     @property
     def wants_headers(self) -> bool:
@@ -68,7 +51,7 @@ class Provider:
     @property
     def loads_the_add_on(self) -> bool:
         """Whether its `module:` is this add-on; the host drops a version after `==`."""
-        return self.module is not None and self.module.value.split("==")[0] == MODULE
+        return self.module is not None and self.module.split("==")[0] == MODULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +62,16 @@ class RunConfig:
     document: Document
     providers: tuple[Provider, ...]
     unset: tuple[Unset, ...]
-    """Of providers whose id, type or module cannot be told."""
+    """Of entries whose id, type or module is unknown for that reason."""
+    authenticates: bool
+    """Whether it has `server.auth`; without it, the host knows no user."""
 
 
 def read_run_config(path: str, environment: Mapping[str, str]) -> RunConfig:
     """Return the providers that are switched on.
 
     Raises:
-        UnusableFileError: the file is no run config.
+        UnusableFileError: the file is not a run config.
 
     """
     document = read_document(path)
@@ -95,16 +80,18 @@ def read_run_config(path: str, environment: Mapping[str, str]) -> RunConfig:
         raise UnusableFileError("is not a run config: it has no mapping `providers`")
     providers: list[Provider] = []
     unset: list[Unset] = []
-    for api, index, entry in _entries(by_api):
-        if is_left_out(entry, environment):
-            continue
-        reader = _Reader(document, environment, ("providers", api, index))
-        provider = reader.provider(api, entry)
-        if provider is None:
-            unset += reader.unset
-        elif provider.id.value:
-            providers.append(provider)
-    return RunConfig(path, document, tuple(providers), tuple(unset))
+    try:
+        for api, index, entry in _entries(by_api):
+            if is_left_out(entry, environment):
+                continue
+            provider = _provider(api, ("providers", api, index), entry, environment)
+            if isinstance(provider, Provider):
+                providers += [provider] if provider.id else []
+            else:
+                unset += provider
+    except RecursionError:
+        raise UnusableFileError("contains an alias of what it is in") from None
+    return RunConfig(path, document, tuple(providers), tuple(unset), _authenticates(document, environment))
 
 
 def _entries(by_api: Mapping[Any, Any]) -> Iterator[tuple[str, int, dict[str, Any]]]:
@@ -114,80 +101,50 @@ def _entries(by_api: Mapping[Any, Any]) -> Iterator[tuple[str, int, dict[str, An
                 yield str(api), index, entry
 
 
-class _Reader:
-    """Reads one entry, and notes the variables that are missing."""
-
-    def __init__(self, document: Document, environment: Mapping[str, str], place: _Place) -> None:
-        self._document = document
-        self._environment = environment
-        self._place = place
-        self.unset: list[Unset] = []
-
-    def provider(self, api: str, entry: Mapping[str, Any]) -> Provider | None:
-        """Return the provider; None where its id, type or module cannot be told."""
-        identity = {key: self._text(entry.get(key), key) for key in ("provider_id", "provider_type", "module")}
-        if self.unset:
-            return None
-        config = entry.get("config")
-        config = config if isinstance(config, dict) else {}
-        # Indexes count what the host keeps.
-        raw = _kept(config.get(SETTING), self._environment)
-        hidden = {
-            place: text
-            for place, text in _strings(raw, ())
-            if (replaced := self._replaced(text, ("config", SETTING, *place))) and replaced[1]
-        }
-        # What is missing is told; nothing more can be said of the setting then.
-        setting = None if self.unset else replace(raw, self._environment)
-        network = config.get("network")
-        headers = network.get("headers") if isinstance(network, dict) else None
-        return Provider(
-            api=api,
-            place=self._place,
-            id=identity["provider_id"] or Text("", ""),
-            type=identity["provider_type"] or Text("", ""),
-            module=identity["module"],
-            has_setting=SETTING in config,
-            setting=setting,
-            hidden=hidden,
-            network_headers=tuple(name for name in headers if isinstance(name, str))
-            if isinstance(headers, dict)
-            else (),
-            misplaced_setting=SETTING in entry,
-            unset=tuple(self.unset),
-        )
-
-    def _text(self, raw: object, key: str) -> Text | None:
-        if not isinstance(raw, str):
-            return None if raw is None else Text(str(raw), str(raw))
-        replaced = self._replaced(raw, (key,))
-        if replaced is None or replaced[0] is None:
-            return None
-        return Text(str(replaced[0]), raw if replaced[1] else str(replaced[0]))
-
-    def _replaced(self, text: str, place: _Place) -> tuple[object, bool] | None:
-        try:
-            replaced = replace_in_string(text, self._environment)
-        except UnsetVariableError as error:
-            self.unset.append(Unset(error.name, (*self._place, *place)))
-            return None
-        return replaced.value, replaced.from_environment
+def _provider(
+    api: str, path: KeyPath, entry: Mapping[str, Any], environment: Mapping[str, str]
+) -> Provider | list[Unset]:
+    """Return the provider; what is not set where that hides its id, type or module."""
+    unset: list[Unset] = []
+    provider_id, provider_type, module = (
+        _text(replace(entry.get(key), environment, (*path, key), unset))
+        for key in ("provider_id", "provider_type", "module")
+    )
+    if unset:
+        return unset
+    config = _mapping(entry.get("config"))
+    setting = replace(config.get(SETTING), environment, (*path, "config", SETTING), unset)
+    headers = _mapping(_mapping(config.get("network")).get("headers"))
+    return Provider(
+        api=api,
+        path=path,
+        id=provider_id or "",
+        type=provider_type or "",
+        module=module,
+        has_setting=SETTING in config,
+        # Nothing more can be said of a setting of which a part is missing.
+        setting=None if unset else setting,
+        network_headers=tuple(name for name in headers if isinstance(name, str)),
+        misplaced_setting=SETTING in entry,
+        misspelt_settings=(*_misspelt(entry, ()), *_misspelt(config, ("config",))),
+        unset=tuple(unset),
+    )
 
 
-def _kept(value: object, environment: Mapping[str, str]) -> object:
-    if isinstance(value, dict):
-        return {key: _kept(below, environment) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_kept(below, environment) for below in value if not is_left_out(below, environment)]
-    return value
+def _mapping(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _strings(value: object, place: _Place) -> Iterator[tuple[_Place, str]]:
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, dict):
-        for key, below in value.items():
-            yield from _strings(below, (*place, key))
-    elif isinstance(value, list):
-        for index, below in enumerate(value):
-            yield from _strings(below, (*place, index))
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _misspelt(entry: Mapping[Any, Any], path: KeyPath) -> Iterator[KeyPath]:
+    for key in entry:
+        if key != SETTING and get_close_matches(str(key).lower(), [SETTING], cutoff=_SIMILAR):
+            yield (*path, key)
+
+
+def _authenticates(document: Document, environment: Mapping[str, str]) -> bool:
+    auth = _mapping(document.content.get("server")).get("auth")
+    return replace(auth, environment, (), []) is not None

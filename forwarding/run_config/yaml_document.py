@@ -1,71 +1,70 @@
-"""A run config as text: read, parsed as OGX parses it, with the line of everything, or refused in one sentence.
+"""A run config as text: read, parsed as OGX parses it, with the line of every key, or refused in one sentence.
 
-Nothing of the file's content gets into an error: a run config holds secrets.
+No error repeats anything from the file, because a run config contains secrets.
 """
 
 import os
-import re
+import stat
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+STANDARD_INPUT = "-"
 _MAX_BYTES = 1024 * 1024
-# An alias costs a line and repeats all that its anchor holds.
-_MAX_NODES = 200_000
 _MERGE = "tag:yaml.org,2002:merge"
-
-type Place = Sequence[str | int]
-"""Where something stands in a document: keys and indexes from its top."""
+# What PyYAML's problems mean, by their beginnings. Its own words quote the file.
+_PROBLEMS = {
+    "found character '\\t'": "it is indented with a tab; use spaces",
+    "mapping values are not allowed": "unexpected `:`; quote the value, or indent the key",
+    "could not find expected ':'": "a key has no `:`",
+    "expected ',' or ']'": "`[` is not closed, or a comma is missing",
+    "expected ',' or '}'": "`{` is not closed, or a comma is missing",
+    "expected <block end>": "wrong indentation",
+    "found unexpected end of stream": "a quote is not closed",
+    "found undefined alias": "it uses an alias (`*name`) that no anchor (`&name`) defines",
+    "could not determine a constructor": "unknown tag (`!name`)",
+    "found unhashable key": "a key is a list or a mapping",
+}
 
 
 class UnusableFileError(Exception):
-    """There is no run config to look at. The message is one sentence without the file's name."""
+    """There is no run config to read. The message is a predicate: it continues the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatedKey:
-    """A key that stands twice in one mapping; the parser keeps the last. It is not named: it may be a secret."""
+    """A key that occurs twice in one mapping; the parser keeps the last. It is not named: it may be a secret."""
 
     line: int
     first_line: int
 
 
+@dataclass(frozen=True, slots=True)
 class Document:
     """One parsed YAML document."""
 
-    def __init__(
-        self, root: yaml.Node, content: dict[object, object], repeated_keys: Sequence[RepeatedKey] = ()
-    ) -> None:
-        self._root = root
-        self.content = content
-        self.repeated_keys = repeated_keys
+    content: dict[str, Any]
+    repeated_keys: Sequence[RepeatedKey]
+    _root: yaml.Node
 
-    def line(self, place: Place) -> int:
-        """Return the line, counted from 1, of what stands at a place; of the nearest thing above where nothing does."""
+    def line_of(self, path: Sequence[str | int]) -> int:
+        """Return the 1-based line of a path, or of its nearest ancestor."""
         node, line = self._root, self._root.start_mark.line
-        for step in place:
-            found = _step(node, step)
-            if found is None:
+        for step in path:
+            child = _child(node, step)
+            if child is None:
                 break
-            at, node = found
-            line = at.start_mark.line
+            start, node = child
+            line = start.start_mark.line
         return line + 1
-
-    def written(self, place: Place) -> str:
-        """Return a scalar as it stands in the file."""
-        node = self._root
-        for step in place:
-            found = _step(node, step)
-            if found is None:
-                return ""
-            node = found[1]
-        return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
 
 def read_document(path: str) -> Document:
-    """Return the run config in a file.
+    """Return the run config in a file, or from standard input if the path is `-`.
 
     Raises:
         UnusableFileError: there is none.
@@ -79,40 +78,28 @@ def read_document(path: str) -> Document:
             raise UnusableFileError("is empty; a run config is a YAML mapping")
         if not isinstance(root, yaml.MappingNode):
             raise UnusableFileError("is not a run config: a YAML mapping such as `providers: {...}` at the top")
-        if _size(root, {}, set()) > _MAX_NODES:
-            raise UnusableFileError("repeats so much through YAML aliases that it cannot be read")
-        # Before the content is made: that merges what `<<` names into the nodes.
+        # Before the content is constructed, which merges what `<<` names into the nodes.
         repeated = sorted(_repeated_keys(root), key=lambda key: key.line)
-        return Document(root, loader.construct_document(root), repeated)
-    except yaml.composer.ComposerError as error:
-        if str(error.context).startswith("expected a single document"):
-            raise UnusableFileError(
-                f"holds more than one YAML document (a second starts at line {_line(error)}), and OGX reads only one; "
-                "remove the other or split the file"
-            ) from None
-        raise UnusableFileError(_not_yaml(error)) from None
+        return Document(loader.construct_document(root), repeated, root)
     except yaml.MarkedYAMLError as error:
-        raise UnusableFileError(_not_yaml(error)) from None
+        raise UnusableFileError(_describe_error(error)) from None
     except RecursionError:
-        raise UnusableFileError("is nested too deeply, or in itself") from None
+        raise UnusableFileError("is nested too deeply") from None
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError):
-        # Of the parser: characters that YAML forbids, a number or date that is none. Their messages quote the file.
-        raise UnusableFileError("is not YAML that OGX can read: a character, number or date in it is none") from None
+        # Their messages quote the file.
+        raise UnusableFileError("is not YAML that OGX can read: invalid character, number or date") from None
 
 
 def _read(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise UnusableFileError("is a directory; name the run config in it") from None
+        content = _read_bytes(path)
     except FileNotFoundError:
         raise UnusableFileError("does not exist") from None
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no such name is possible"
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not a valid path"
         raise UnusableFileError(f"cannot be read: {reason}") from None
     if len(content) > _MAX_BYTES:
-        raise UnusableFileError("is larger than 1 MiB, and a run config is a few kilobytes; name the right file")
+        raise UnusableFileError("is larger than 1 MiB; a run config has a few kilobytes")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -120,56 +107,35 @@ def _read(path: str) -> str:
         raise UnusableFileError(f"is not UTF-8 text (line {line}); save it as UTF-8") from None
 
 
-def _line(error: yaml.MarkedYAMLError) -> int:
+def _read_bytes(path: str) -> bytes:
+    if path == STANDARD_INPUT:
+        return sys.stdin.buffer.read(_MAX_BYTES + 1)
+    mode = Path(path).stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UnusableFileError("is a directory; name the run config in it")
+    if not stat.S_ISREG(mode):
+        raise UnusableFileError("is not a regular file; pipe what it contains to standard input, `-`")
+    with Path(path).open("rb") as file:
+        return file.read(_MAX_BYTES + 1)
+
+
+def _describe_error(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    return mark.line + 1 if mark else 1
-
-
-def _not_yaml(error: yaml.MarkedYAMLError) -> str:
+    line = mark.line + 1 if mark else 1
+    if str(error.context).startswith("expected a single document"):
+        return (
+            f"contains more than one YAML document (the second starts on line {line}); OGX reads only one, so remove "
+            "the other or split the file"
+        )
     problem = str(error.problem or error.context)
-    if "'\\t'" in problem:
-        return f"is not YAML: line {_line(error)} is indented with a tab; use spaces"
-    # What the parser quotes may be a secret.
-    problem = re.sub(r"'[^'<][^']+'|\"[^\"]{2,}\"", "this", problem.splitlines()[0])
-    return f"is not YAML: line {_line(error)}: {problem}"
-
-
-def _size(node: yaml.Node, known: dict[int, int], above: set[int]) -> int:
-    """Return how many nodes a document has once each alias is replaced by what it stands for."""
-    if isinstance(node, yaml.ScalarNode):
-        return 1
-    if id(node) in above:
-        raise RecursionError
-    if id(node) not in known:
-        above.add(id(node))
-        known[id(node)] = 1 + sum(_size(child, known, above) for child in _children(node))
-        above.remove(id(node))
-    return known[id(node)]
-
-
-def _children(node: yaml.Node) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        for pair in node.value:
-            yield from pair
-    elif isinstance(node, yaml.SequenceNode):
-        yield from node.value
-
-
-def _unique_nodes(root: yaml.Node) -> Iterator[yaml.Node]:
-    waiting, seen = [root], {id(root)}
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for child in _children(node):
-            if id(child) not in seen:
-                seen.add(id(child))
-                waiting.append(child)
+    meaning = next((text for start, text in _PROBLEMS.items() if problem.startswith(start)), "syntax error")
+    return f"is not YAML: line {line}: {meaning}"
 
 
 def _repeated_keys(root: yaml.Node) -> Iterator[RepeatedKey]:
-    for node in _unique_nodes(root):
+    for mapping in _mappings(root):
         lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        for key, _ in mapping.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
             line, same = key.start_mark.line + 1, (key.tag, key.value)
@@ -178,12 +144,27 @@ def _repeated_keys(root: yaml.Node) -> Iterator[RepeatedKey]:
             lines.setdefault(same, line)
 
 
-def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """Return what stands under a key or index: the node that marks the line, and the value."""
+def _mappings(root: yaml.Node) -> Iterator[yaml.MappingNode]:
+    """Yield every mapping once, however many aliases lead to it."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [child for pair in node.value for child in pair]
+        else:
+            waiting += node.value
+
+
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """Return the node that marks the line of a key or index, and the node of its value."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step]
     if isinstance(node, yaml.MappingNode):
-        # The last of equal keys wins; what `<<` merged stands before those of the mapping.
+        # The last of equal keys wins; keys that `<<` merged come before those of the mapping.
         for key, value in reversed(node.value):
             if isinstance(key, yaml.ScalarNode) and key.value == str(step):
                 return key, value

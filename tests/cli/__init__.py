@@ -1,1 +1,1 @@
-"""The command line: check, explain, schema, completion, and the configuration reference."""
+"""The command line: check, explain, blocklist, schema, and the generated references."""

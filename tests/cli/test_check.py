@@ -1,6 +1,7 @@
 """`extra-headers check`: what it finds, where, and how it tells it."""
 
 import json
+import time
 
 import pytest
 
@@ -86,7 +87,7 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "the distribution's name as module": (
         _config(entry("vllm").replace("extra_headers.forwarding", "extra-headers-forwarding")),
-        [("error", 5, "vllm", "OGX finds no such module; write `module: extra_headers.forwarding`")],
+        [("error", 5, "vllm", "OGX cannot import this module; write `module: extra_headers.forwarding`")],
     ),
     "a module with a version": (
         _config(entry("vllm").replace("extra_headers.forwarding", "extra_headers.forwarding==0.1.0")),
@@ -98,7 +99,7 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "the flag beside config": (
         _config(entry("vllm").replace("config:\n      ", "")),
-        [("error", 6, "vllm", "OGX ignores `extra_headers` beside `config`")],
+        [("error", 6, "vllm", "OGX ignores `extra_headers` outside of `config`")],
     ),
     "a type without outbound calls": (
         _config(entry("st", "inline::sentence-transformers")),
@@ -136,8 +137,8 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     "equal keys": (
         "version: 2\nversion: 3\n" + provider("allow: []\nallow: [x-a]"),
         [
-            ("warning", 2, None, "the same key stands at line 1 already"),
-            ("warning", 12, None, "the same key stands at line 11 already"),
+            ("warning", 2, None, "duplicate key (first on line 1); OGX uses only the last"),
+            ("warning", 12, None, "duplicate key (first on line 11)"),
         ],
     ),
     "anchors and merges": (
@@ -148,6 +149,38 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
         "p: &p\n  block: [cookie]\n" + provider("*p"),
         [("error", 2, "vllm", "block[0]: 'cookie'")],
     ),
+    "a misspelt setting": (
+        provider("{alow: [x-a]}"),
+        [("error", 9, "vllm", "alow: unknown setting; did you mean `allow`? known are allow, ")],
+    ),
+    "a misspelt flag": (
+        _config(entry("vllm").replace("extra_headers: true", "extra_header: {allow: [x-a]}")),
+        [
+            ("note", 5, "vllm", "loads the add-on, which does nothing without `extra_headers`"),
+            ("error", 7, "vllm", "OGX ignores `extra_header`; did you mean `extra_headers`?"),
+        ],
+    ),
+    "a misspelt flag outside of config": (
+        _config(entry("vllm") + "    Extra-Headers: true\n"),
+        [("error", 8, "vllm", "OGX ignores `Extra-Headers`; did you mean `extra_headers`?")],
+    ),
+    "identity headers without authentication": (
+        provider("allow: []\nset: {x-user: '${user.id}'}"),
+        [("error", 10, "vllm", "without `server.auth` there is none: every request is answered with status 403")],
+    ),
+    "identity headers without authentication that may be missing": (
+        provider("on_missing: omit\nset: {x-user: '${user.id}', x-source: gateway}"),
+        [("warning", 10, "vllm", "without `server.auth` there is none: no request has x-user")],
+    ),
+    "identity headers with authentication": (
+        "server: {auth: {provider_config: {type: kubernetes}}}\n" + provider("set: {x-user: '${user.id}'}"),
+        [],
+    ),
+    "identity headers with authentication that is off": (
+        "server: {auth: '${env.NOT_SET_HERE:=}'}\n" + provider("set: {x-user: '${user.id}'}"),
+        [("error", 10, "vllm", "there is none")],
+    ),
+    "a fixed header for every request": (provider("set: {x-source: gateway}"), []),
     "an unset variable": (
         provider("on_blocked: ${env.NOT_SET_HERE}"),
         [("error", 9, "vllm", "the environment variable NOT_SET_HERE is not set")],
@@ -168,7 +201,7 @@ def test_findings(invoke: Invoke, write: Write, content: str, expected: list[tup
     done = invoke("check", "--format", "json", write(content))
 
     (report,) = json.loads(done.out)["files"]
-    found = report["findings"]
+    found = [finding for finding in report["findings"] if "no `allow`" not in finding["message"]]
     assert [(f["level"], f["line"], f["provider_id"]) for f in found] == [e[:3] for e in expected], found
     assert [f["message"] for f, e in zip(found, expected, strict=True) if e[3] not in f["message"]] == []
     assert done.exit_code == report["exit_code"] == int(any(e[0] != "note" for e in expected))
@@ -208,6 +241,59 @@ name; remove the entry
 {path}: 1 provider with extra headers, 0 without; 1 warning
 """
     )
+
+
+def test_a_policy_without_allow_gets_a_note(invoke: Invoke, write: Write) -> None:
+    """The default policy passes every name that is not blocked. That is no fault, and worth knowing."""
+    path = write(_config(entry("a"), entry("b", "remote::openai", "{allow: []}"), entry("c", "remote::groq", "false")))
+
+    done = invoke("check", path)
+
+    assert done.exit_code == 0
+    assert f"{path}:7: note: a: no `allow`: every header that is not blocked passes; give `allow`" in done.out
+    assert done.out.count(": note: ") == 1
+
+
+def test_github_annotations(invoke: Invoke, write: Write) -> None:
+    """A workflow's log commands, one for each finding and each unusable file, escaped as GitHub reads them."""
+    path = write(_config(entry("a", setting="{allow: ['50%', cookie]}"), entry("b", "remote::openai")))
+
+    done = invoke("check", "--format", "github", path, write("[", "a,b.yaml"))
+
+    unusable = path.replace("run.yaml", "a%2Cb.yaml")
+    remedy = "the core blocklist blocks it (credential: cookie); it cannot be unblocked; remove the entry"
+    note = "no `allow`: every header that is not blocked passes; give `allow` to name those that pass"
+    assert done.exit_code == 2
+    assert done.out.splitlines() == [
+        f"::error file={path},line=7::a: allow[1]: 'cookie' can never match: {remedy}",
+        f"::notice file={path},line=12::b: {note}",
+        f"::error file={unusable}::{path.replace('run.yaml', 'a,b.yaml')} is not YAML: line 1: syntax error",
+    ]
+    done = invoke("check", "--format", "github", write(provider("{allow: ['50% off']}")))
+    assert "allow[0]: '50%25 off' can never match" in done.out
+
+
+def test_standard_input(invoke: Invoke) -> None:
+    """`-` reads it, and findings name it as compilers do."""
+    done = invoke("check", "-", stdin=provider("{block: [cookie]}").encode())
+    assert done.exit_code == 1
+    assert "<stdin>:9: error: vllm: block[0]: 'cookie' has no effect" in done.out
+    assert (
+        invoke("check", "-", stdin=b"").err == "extra-headers check: <stdin> is empty; a run config is a YAML mapping\n"
+    )
+
+
+def test_a_long_entry_takes_no_longer_than_it_is_long(invoke: Invoke, write: Write) -> None:
+    """Half a megabyte in one entry, or in a thousand, is answered in seconds, and quoted in part."""
+    for setting in (
+        f"{{allow: [x{'a' * 500_000}, 'x-*']}}",
+        f"{{allow: {[f'{n}-' + 'a' * 500 for n in range(1000)]}}}",
+    ):
+        started = time.process_time()
+        done = invoke("check", write(provider(setting)))
+        assert time.process_time() - started < 10
+        assert "can never match: it is longer than limits.max_name_bytes (128)" in done.out
+        assert max(map(len, done.out.splitlines())) < 1000
 
 
 def test_of_several_files_the_worst_code_counts(invoke: Invoke, write: Write) -> None:

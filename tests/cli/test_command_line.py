@@ -24,9 +24,10 @@ class TestCommandLine:
         ],
     )
     def test_bad_input(self, invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
-        """Bad input gets one line that says what is wrong, and exit code 2."""
+        """Bad input gets one line that says what is wrong, one that names the help, and exit code 2."""
         done = invoke(*arguments)
-        assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 2)
+        assert done.err.endswith(f"\nTry '{done.err.partition(':')[0]} --help'.\n")
         assert done.err.startswith(message)
 
     @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
@@ -47,6 +48,7 @@ class TestCommandLine:
     def test_version(self, invoke: Invoke) -> None:
         """The version is the distribution's."""
         done = invoke("--version")
+        assert done == invoke("-V")
         assert done.exit_code == 0
         assert re.fullmatch(r"extra-headers \d+\.\d+\.\d+\n", done.out)
 

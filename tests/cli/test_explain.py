@@ -10,21 +10,21 @@ from openai import AsyncOpenAI
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.client_headers import client_header_names
 from extra_headers.forwarding.policy.decision import EXPLANATIONS, Reason
-from tests.cli.conftest import Invoke, Write, provider
+from tests.cli.conftest import Invoke, Write, entry, provider
 
 _CANARY = "sk-canary"
-_POLICY = provider(
+_POLICY = "server: {auth: {provider_config: {}}}\n" + provider(
     "allow: ['x-*', via]\nblock:\n- x-internal-*\nunblock: [via]\nlimits: {max_value_bytes: 20}\n"
     "set: {X-Caller: '${user.id}'}"
 ).replace("base_url: ", f"network: {{headers: {{X-Team: {_CANARY}}}}}\n      base_url: ")
 
 # A header, and what is decided: decision, reason, rule, a part of where that comes from.
 DECISIONS: dict[str, tuple[str, tuple[str, str, str | None, str]]] = {
-    "allowed": ("X-Tenant: a", ("forwarded", "allowed", "x-*", "allow[0], line 10")),
-    "lifted": ("Via: a", ("forwarded", "allowed", "via", "allow[1], line 10")),
+    "allowed": ("X-Tenant: a", ("forwarded", "allowed", "x-*", "allow[0], line 11")),
+    "lifted": ("Via: a", ("forwarded", "allowed", "via", "allow[1], line 11")),
     "core": ("Authorization: a", ("blocked", "credential", "authorization", "core blocklist: RFC 9110 section 11.6.2")),
     "core prefix": ("X-Amz-Date: a", ("blocked", "credential", "x-amz-*", "core blocklist: AWS Signature")),
-    "operator": ("X_Internal_a: a", ("blocked", "operator", "x-internal-*", "block[0], line 12")),
+    "operator": ("X_Internal_a: a", ("blocked", "operator", "x-internal-*", "block[0], line 13")),
     "the operator's own": ("x-team: a", ("blocked", "override", "x-team", "sent by network.headers")),
     "the server's": ("x.caller: a", ("blocked", "override", "x-caller", "sent by the server (`set`)")),
     "not allowed": ("Foo: a", ("blocked", "not_allowed", None, "allow list does not name it")),
@@ -36,7 +36,7 @@ DECISIONS: dict[str, tuple[str, tuple[str, str, str | None, str]]] = {
 @pytest.mark.parametrize(("header", "expected"), DECISIONS.values(), ids=DECISIONS)
 def test_decisions(invoke: Invoke, write: Write, header: str, expected: tuple[str, str, str | None, str]) -> None:
     """Each check, with the entry that decides and its place."""
-    done = invoke("explain", write(_POLICY), "--provider", "vllm", "-H", header, "--format", "json")
+    done = invoke("explain", write(_POLICY), "--user", "ada", "-H", header, "--format", "json")
 
     (found,) = json.loads(done.out)["headers"]
     assert found["name"] == header.partition(":")[0]
@@ -47,21 +47,84 @@ def test_decisions(invoke: Invoke, write: Write, header: str, expected: tuple[st
 
 
 def test_the_text(invoke: Invoke, write: Write) -> None:
-    """A line for each header, what becomes of the request, and what is counted as carried."""
+    """Each header with what decided, then the request, then the headers that it has anyway."""
     headers = ("-H", "X-A: 1", "-H", "Cookie: a=b", "-H", "a b: c")
 
-    done = invoke("explain", write(provider("on_malformed: drop")), "--provider", "vllm", *headers)
+    done = invoke("explain", write(provider("on_malformed: drop\nallow: ['x-*']")), *headers)
 
     lines = done.out.splitlines()
     assert (done.exit_code, done.err) == (1, "")
-    assert lines[:4] == [
-        "header                     decision    reason       rule     from",
-        "X-A                        forwarded   allowed      -        nothing blocks it, and there is no allow list",
-        "Cookie                     blocked     credential   cookie   core blocklist: RFC 6265 section 5.4",
-        f"(a name of 3 characters)   malformed   name         -        {EXPLANATIONS[Reason.NAME]}",
+    assert lines[:8] == [
+        "X-A: forwarded (allowed)",
+        "  x-*  allow[0], line 10",
+        "Cookie: blocked (credential)",
+        "  cookie  core blocklist: RFC 6265 section 5.4",
+        "(a name of 3 characters): malformed (name)",
+        f"  {EXPLANATIONS[Reason.NAME]}",
+        "",
+        "The request goes to provider vllm with 1 of 3 extra headers.",
     ]
-    assert lines[5] == "The request goes to provider vllm with 1 of 3 extra headers."
-    assert lines[6].startswith("Carried by the call in any case: the openai ")
+    assert lines[8].startswith("Headers already on the outbound request: the openai ")
+
+
+def test_forty_columns(invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words stay whole, and no line is wider than the terminal."""
+    arguments = ("explain", write(provider("set: {x-caller: '${user.id}'}")), "-H", "X-Amz-Date: 1", "-H", "Via: a")
+    wide = invoke(*arguments)
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = invoke(*arguments)
+    assert max(map(len, narrow.out.splitlines())) <= 40 < max(map(len, wide.out.splitlines()))
+    assert narrow.out.split() == wide.out.split()
+
+
+IDENTITY: dict[str, tuple[tuple[str, ...], int, list[tuple[str, str, str | None]], int | None]] = {
+    "nobody": ((), 1, [("x-user", "rejected", "absent"), ("x-team", "rejected", "absent")], 403),
+    "a user": (
+        ("--user", "ada-canary", "--attribute", "teams=ops", "--attribute", "teams=canary"),
+        0,
+        [("x-user", "sent", None), ("x-team", "sent", None)],
+        None,
+    ),
+    "a tenant alone": (
+        ("--user", "canary\u00e9", "--tenant", "canary"),
+        1,
+        [("x-user", "rejected", "unusable"), ("x-team", "rejected", "absent")],
+        403,
+    ),
+}
+
+
+@pytest.mark.parametrize(("user", "exit_code", "expected", "status"), IDENTITY.values(), ids=IDENTITY)
+def test_identity_headers(  # noqa: PLR0913, PLR0917 - a table
+    invoke: Invoke,
+    write: Write,
+    user: tuple[str, ...],
+    exit_code: int,
+    expected: list[tuple[str, str, str | None]],
+    status: int | None,
+) -> None:
+    """What the policy sets for a user, what is missing, and what becomes of the request. No value is printed."""
+    setting = provider("set: {x-user: '${user.id}', x-team: '${user.attributes.teams[1]}'}")
+    path = write("server: {auth: {provider_config: {}}}\n" + setting)
+
+    done = invoke("explain", path, *user, "--format", "json")
+    text = invoke("explain", path, *user)
+
+    explained = json.loads(done.out)
+    found = [(one["name"], one["result"], one["missing"]) for one in explained["identity_headers"]]
+    missing = [(name, "rejected", why) for name, _, why in expected if why is not None]
+    assert found == (missing or expected)
+    assert (explained["status"], done.exit_code, text.exit_code) == (status, exit_code, exit_code)
+    for name, result, why in found:
+        assert f"{name}: {result} (set, {why})" in text.out or f"{name}: {result} (set)" in text.out
+    assert "canary" not in done.out + text.out
+
+
+def test_identity_headers_without_authentication(invoke: Invoke, write: Write) -> None:
+    """The server would know no user, whatever the options say."""
+    path = write(provider("set: {x-user: '${user.id}'}"))
+    assert "error: line 9: `set` needs an authenticated user" in invoke("explain", path, "--user", "ada").out
+    assert "needs an authenticated user" not in invoke("explain", write(provider("{}"))).out
 
 
 @pytest.mark.parametrize(
@@ -133,10 +196,9 @@ def test_provider_data(  # noqa: PLR0913 - a table
 
 
 BAD_INPUT: dict[str, tuple[list[str], str]] = {
-    "no headers": ([], "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data"),
     "headers and data": (["-H", "X-A: sk-canary", "--data", '"sk-canary"'], "give either headers"),
     "no colon": (["-H", "sk-canary"], "a header given with -H has no colon; write -H 'Name: value'"),
-    "quotes forgotten": (["-H", "X-A:", "sk-canary"], "too many arguments; quote each header"),
+    "no equals sign": (["--attribute", "sk-canary"], "an attribute has no `=`; write --attribute NAME=VALUE"),
     "an unknown option": (["--headr=sk-canary"], "No such option"),
     "no UTF-8": (["--data", "-"], "the provider data on standard input is not UTF-8 text"),
 }
@@ -149,7 +211,7 @@ def test_bad_input_is_one_sentence(invoke: Invoke, write: Write, arguments: list
 
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"extra-headers explain: {sentence}")
-    assert done.err.count("\n") == 1
+    assert "\nTry 'extra-headers explain --help'.\n" in done.err or "--data" in arguments
     assert "canary" not in done.err
 
 
@@ -174,6 +236,25 @@ def test_an_unknown_provider(invoke: Invoke, write: Write) -> None:
     )
 
 
+def test_the_provider_need_not_be_named(invoke: Invoke, write: Write) -> None:
+    """Where only one has extra headers; otherwise the message names those that there are."""
+    others = "  - {provider_id: plain, provider_type: 'remote::openai'}\n"
+    assert (
+        json.loads(invoke("explain", write(provider("{}") + others), "--format", "json").out)["provider_id"] == "vllm"
+    )
+    path = write(provider("{}") + entry("second", "remote::openai"))
+    done = invoke("explain", path)
+    assert (done.exit_code, done.out) == (2, "")
+    assert f"choose a provider with --provider ID; {path} has vllm, second\n" in done.err
+
+
+def test_standard_input(invoke: Invoke) -> None:
+    """The run config can come from it, or the provider data, and not both."""
+    assert invoke("explain", "-", "-H", "X-A: 1", stdin=provider("{}").encode()).exit_code == 0
+    done = invoke("explain", "-", "--data", "-", stdin=provider("{}").encode())
+    assert (done.exit_code, "only one of RUN_CONFIG and --data" in done.err) == (2, True)
+
+
 def test_a_provider_that_would_not_do_as_it_says(invoke: Invoke, write: Write) -> None:
     """Decisions of a policy that the server refuses or ignores would mislead."""
     path = write(provider("block: [cookie, host]"))
@@ -188,7 +269,7 @@ def test_a_provider_that_would_not_do_as_it_says(invoke: Invoke, write: Write) -
 def test_an_entry_of_the_environment_is_shown_as_written(
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here, too."""
+    """It may be a secret."""
     monkeypatch.setenv("ALLOWED", "x-canary-*")
     path = write(provider("allow: ['${env.ALLOWED}']"))
     done = invoke("explain", path, "--provider", "vllm", "-H", "X-CANARY-1: 1", "-H", "b: 1", "--format", "json")
@@ -203,21 +284,21 @@ def test_an_entry_of_the_environment_is_shown_as_written(
         ("remote::oci", "digest", "the request signer"),
     ],
 )
-def test_what_the_call_carries_depends_on_the_provider(
+def test_the_headers_of_the_outbound_request_depend_on_the_provider(
     invoke: Invoke, write: Write, kind: str, name: str, by: str
 ) -> None:
-    """A name that the call carries is an override, and the output says whose it is."""
+    """A caller who sends such a name tries an override, and the output says whose header it is."""
     done = invoke("explain", write(provider("{}", kind=kind)), "--provider", "vllm", "-H", "X-A: 1", "--format", "json")
 
-    carried = {party["by"]: party["names"] for party in json.loads(done.out)["carried"]}
-    assert [party for party, names in carried.items() if name in names and party.startswith(by)]
+    outbound = {party["by"]: party["names"] for party in json.loads(done.out)["outbound"]}
+    assert [party for party, names in outbound.items() if name in names and party.startswith(by)]
 
 
 def test_the_sdks_names_are_those_of_a_real_client(invoke: Invoke, write: Write) -> None:
     """As the running server counts them."""
     done = invoke("explain", write(provider("{}")), "--provider", "vllm", "-H", "X-A: 1", "--format", "json")
 
-    names = set(json.loads(done.out)["carried"][0]["names"])
+    names = set(json.loads(done.out)["outbound"][0]["names"])
     assert names == {name.lower() for name in client_header_names(AsyncOpenAI(api_key="made-up"))}
 
 

@@ -55,7 +55,7 @@ def run_scenario(environment: Environment, scenario: Scenario) -> ScenarioResult
 def explain(environment: Environment, scenario: Scenario) -> bool:
     """Print the rule behind each decision as `extra-headers explain` does; return whether it decides as expected."""
     config = read_run_config(str(environment.server.config_path), os.environ)
-    provider = next(provider for provider in config.providers if provider.id.value == scenario.provider)
+    provider = next(provider for provider in config.providers if provider.id == scenario.provider)
     checked, _ = check_policy(config, provider)
     headers = dict(scenario.callers[0] or {})
     if checked.policy is None:
