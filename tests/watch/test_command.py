@@ -79,7 +79,8 @@ class TestUsage:
     def test_is_told(self, arguments: Sequence[str], message: str) -> None:
         """The message says what would be right, and shows no password."""
         done = once(*arguments)
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"extra-headers watch: {message}\n")
+        hint = "Try 'extra-headers watch --help'."
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"extra-headers watch: {message}\n{hint}\n")
 
 
 class TestPipe:
