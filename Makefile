@@ -74,7 +74,10 @@ format: install ## format the code
 docs: install ## write the generated parts of the documentation (one comes from a real server: two minutes)
 	@$(PYTHON) -m extra_headers.telemetry.reference > docs/telemetry.md
 	@$(PYTHON) -m extra_headers.forwarding.cli.reference > docs/configuration.md
+	@$(PYTHON) -m extra_headers.forwarding.cli.command_reference > docs/cli.md
 	@$(VENV)/bin/extra-headers schema > docs/extra-headers.schema.json
+	@sed -i '/^<!-- Generated/q' docs/blocklist.md
+	@$(VENV)/bin/extra-headers blocklist --format markdown >> docs/blocklist.md
 	@$(PYTHON) -m tests.providers.matrix > docs/providers.md.new
 	@mv docs/providers.md.new docs/providers.md
 

@@ -30,7 +30,8 @@ Examples:
                                 write dashboards, alert rules and routes
   extra-headers watch           show the decisions of a running server
 
-To complete commands and options in your shell, add one line to its startup file:
+\b
+To complete commands and options in your shell, add a line to its startup file:
   bash: eval "$(_EXTRA_HEADERS_COMPLETE=bash_source extra-headers)"
   zsh:  eval "$(_EXTRA_HEADERS_COMPLETE=zsh_source extra-headers)"
   fish: _EXTRA_HEADERS_COMPLETE=fish_source extra-headers | source

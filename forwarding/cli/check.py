@@ -17,7 +17,7 @@ _EPILOG = """\b
 Examples:
   extra-headers check run.yaml
   extra-headers check --format json staging.yaml production.yaml
-  extra-headers check --format github run.yaml  in a GitHub workflow
+  extra-headers check --format github run.yaml  # in a GitHub workflow
   kustomize build | extra-headers check -
 
 Exits with 0 if there are no problems, 1 if there are errors or warnings, 2 if a

@@ -1,9 +1,11 @@
-"""The JSON Schema of the `extra_headers` value, made from the policy's own model."""
+"""JSON Schemas, generated from the policy's own model: of the `extra_headers` value, and of a whole run config."""
 
 import json
 from typing import Any
 
 from ..policy.model import Policy
+from ..run_config.providers import MODULE
+from ..run_config.providers import SETTING as _SETTING
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {
@@ -38,9 +40,34 @@ def schema() -> dict[str, Any]:
     }
 
 
-def render() -> str:
-    """Return the schema as text."""
-    return json.dumps(schema(), indent=2) + "\n"
+def run_config_schema() -> dict[str, Any]:
+    """Return the schema of an OGX run config, which restricts nothing but `extra_headers` and where it may be."""
+    value = schema()
+    definitions = value.pop("$defs")
+    value.pop("$schema")
+    config = {"type": "object", "properties": {_SETTING: {"$ref": f"#/$defs/{_SETTING}"}}}
+    entry = {
+        "type": "object",
+        "properties": {
+            "module": {"type": "string", "description": f"`{MODULE}` loads the add-on for this provider type."},
+            "config": {"anyOf": [config, {"type": "null"}]},
+            _SETTING: {"not": {}, "description": "OGX ignores it here; move it into `config`."},
+        },
+    }
+    by_api = {"type": "object", "additionalProperties": {"type": ["array", "null"], "items": entry}}
+    return {
+        "$schema": _DIALECT,
+        "title": "OGX run config with extra_headers",
+        "description": "Checks `extra_headers` in the config of each provider, and accepts everything else.",
+        "type": "object",
+        "properties": {"providers": by_api},
+        "$defs": {_SETTING: value, **definitions},
+    }
+
+
+def render(*, run_config: bool = False) -> str:
+    """Return a schema as text."""
+    return json.dumps(run_config_schema() if run_config else schema(), indent=2) + "\n"
 
 
 def _with_references(node: Any) -> Any:

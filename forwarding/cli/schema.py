@@ -4,18 +4,23 @@ import click
 
 _EPILOG = """\b
 Examples:
-  extra-headers schema
   extra-headers schema > extra-headers.schema.json
+  extra-headers schema --run-config > run-config.schema.json
+
+\b
+With the YAML language server (VS Code and others), start a run config with:
+  # yaml-language-server: $schema=run-config.schema.json
 """
 
 
 @click.command(epilog=_EPILOG)
-def schema() -> None:
+@click.option("--run-config", is_flag=True, help="The schema of a whole run config.")
+def schema(*, run_config: bool) -> None:
     """Print the JSON Schema of `extra_headers`, for editors.
 
-    It describes the value of `extra_headers` in a provider's config, in draft 2020-12. What entries make no sense
-    together, only `extra-headers check` knows.
+    By default, it describes the value of `extra_headers` in a provider's config, in draft 2020-12. The schema cannot
+    express every rule; run `extra-headers check` as well.
     """
     from .json_schema import render  # noqa: PLC0415 - too slow for `--help`
 
-    click.echo(render(), nl=False)
+    click.echo(render(run_config=run_config), nl=False)

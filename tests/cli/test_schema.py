@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from extra_headers.forwarding import Limits, Policy
 from extra_headers.forwarding.cli import json_schema, reference
 from extra_headers.forwarding.policy.model import ShadowPolicy, parse_policy
+from extra_headers.forwarding.testing.processes import inference_provider, run_config
 from tests.cli.conftest import Invoke
 from tests.core.test_policy import USEFUL_SETTINGS
 from tests.core.test_unusable_settings import BAD_SETTINGS
@@ -111,3 +112,37 @@ def test_the_examples_are_usable() -> None:
     chosen = {key: value for key, value in examples.items() if key != "unblock"}
     assert parse_policy(chosen, "the examples").allow
     assert parse_policy({"unblock": examples["unblock"]}, "the examples").unblock
+
+
+class TestRunConfigSchema:
+    """`schema --run-config`, which an editor attaches to a whole file."""
+
+    VALIDATOR = Draft202012Validator(json_schema.run_config_schema())
+
+    def test_the_command_prints_it(self, invoke: Invoke) -> None:
+        """It is a schema by the rules of its dialect."""
+        printed = json.loads(invoke("schema", "--run-config").out)
+        Draft202012Validator.check_schema(printed)
+        assert printed == json_schema.run_config_schema()
+
+    def test_it_takes_a_run_config_that_a_server_starts_with(self, tmp_path: Path) -> None:
+        """With extra headers, without, and with every other section of the file."""
+        providers = [
+            inference_provider(name, "http://127.0.0.1:1/v1", extra_headers=setting)
+            for name, setting in (("a", {"allow": ["x-a"]}), ("b", True), ("c", None))
+        ]
+        self.VALIDATOR.validate(json.loads(json.dumps(run_config(providers, tmp_path, 8321))))
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {"config": {"extra_headers": {"alow": ["x-a"]}}},
+            {"config": {"extra_headers": {"limits": {"max_headers": 0}}}},
+            {"extra_headers": True},
+        ],
+        ids=str,
+    )
+    def test_it_refuses_a_bad_setting_wherever_it_is(self, entry: dict[str, Any]) -> None:
+        """Under any API, and `extra_headers` outside of `config`."""
+        for api in ("inference", "tool_runtime"):
+            assert not self.VALIDATOR.is_valid({"version": 2, "providers": {api: [{"provider_id": "a", **entry}]}})

@@ -30,11 +30,12 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 CHECKED_BY: Mapping[tuple[str, str], str] = {
+    ("docs/cli.md", "text"): "tests/cli/test_references.py",
     ("docs/clients.md", "python"): "tests/clients/test_docs.py",
     ("docs/quick-start.md", "python"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "shell"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "text"): "tests/docs/test_quick_start.py",
-    ("README.md", "text"): "tests/demo/test_story.py",
+    ("README.md", "text"): "tests/demo/test_scenarios.py",
 }
 """Blocks that need more than a directory: those of a page in a language, and the test that runs them."""
 
