@@ -1,7 +1,8 @@
 """Puts rows of panels, variables, annotations and links together into the JSON of one dashboard."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -10,11 +11,20 @@ from grafana_foundation_sdk.models import dashboard as models
 from .panels import Panel
 from .variables import annotations, variables
 
-type Rows = Mapping[str, Sequence[Panel]]
-"""Panels by the title of their row, which is the question they answer."""
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Panels under the question that they answer."""
+
+    question: str
+    panels: Sequence[Panel]
+    collapsed: bool = False
+    """Whether the panels are loaded only when a reader opens the row."""
 
 
-def assemble(uid: str, title: str, description: str, rows: Rows, links: Sequence[builders.DashboardLink]) -> str:
+def assemble(
+    uid: str, title: str, description: str, rows: Sequence[Row], links: Sequence[builders.DashboardLink]
+) -> str:
     """Return a dashboard's JSON. Panel ids are given in order, so that links to a panel survive a new generation."""
     dashboard = (
         builders.Dashboard(title)
@@ -31,10 +41,15 @@ def assemble(uid: str, title: str, description: str, rows: Rows, links: Sequence
         .links(list(links))
     )
     next_id = 1
-    for question, panels in rows.items():
-        dashboard.with_row(builders.Row(question).id(next_id))
-        for panel in panels:
-            next_id += 1
-            dashboard.with_panel(panel.id(next_id))
-        next_id += 1
+    for row in rows:
+        header = builders.Row(row.question).id(next_id)
+        panels = [panel.id(next_id + index) for index, panel in enumerate(row.panels, 1)]
+        next_id += len(panels) + 1
+        if row.collapsed:
+            for panel in panels:
+                header.with_panel(panel)
+        dashboard.with_row(header.collapsed(row.collapsed))
+        if not row.collapsed:
+            for panel in panels:
+                dashboard.with_panel(panel)
     return json.dumps(dashboard.build(), cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"

@@ -5,10 +5,10 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import shared_panels
-from .dashboard import assemble
-from .panels import ATTEMPT_COLOURS, Column, Panel, PanelOptions, Query, stat, table, timeseries
-from .promql import ATTEMPTS, BLOCKED, JOB, NOT_FORWARDED, increase, outcome, per_minute, selector
+from . import alerts, audit_panels, policy_panels, shared_panels
+from .dashboard import Row, assemble
+from .panels import NO_METRICS, Panel, PanelOptions, Query, stat, timeseries
+from .promql import ATTEMPTS, increase, outcome, per_second
 from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 
 TITLE: Final = "Extra headers: overview"
@@ -23,22 +23,39 @@ def overview() -> str:
         OVERVIEW_UID,
         TITLE,
         "Who tries to override what the server sends, what the policies stop, and what that costs.",
-        {
-            "Is anyone trying to override credentials?": [_attempts(), _rejected(), _drifting(), _attempts_over_time()],
-            "Did the rate of blocked headers change?": [
-                shared_panels.decisions_over_time(),
-                _blocked_by_provider(),
-                shared_panels.stopped_by_reason(DecisionKind.BLOCKED, width=24),
-                shared_panels.top_blocked_names(),
-                _provider_by_reason(),
-            ],
-            "Are legitimate callers being broken by the policy?": [
-                shared_panels.stopped_requests(),
-                shared_panels.stopped_by_reason(DecisionKind.MALFORMED),
-            ],
-            "Is the same policy in force on every replica?": [shared_panels.policies()],
-            "What does the add-on cost?": [shared_panels.evaluation_time(), shared_panels.time_spent()],
-        },
+        [
+            Row(
+                "Is anyone trying to override credentials?",
+                [_attempts(), _rejected(), _drifting(), _attempts_over_time(), shared_panels.active_alerts()],
+            ),
+            Row(
+                "Did the rate of blocked headers change?",
+                [
+                    shared_panels.decisions_over_time(),
+                    shared_panels.stopped_by_provider(DecisionKind.BLOCKED, alerts.BLOCKED_SPIKE),
+                    shared_panels.stopped_by_group(),
+                    shared_panels.stopped_by_provider(DecisionKind.MALFORMED, alerts.MALFORMED_SPIKE),
+                    shared_panels.reasons(),
+                    shared_panels.top_blocked_names(),
+                ],
+            ),
+            Row(
+                "Are legitimate callers being broken by the policy?",
+                [
+                    shared_panels.stopped_requests(),
+                    shared_panels.all_requests(),
+                    shared_panels.identity_headers(12),
+                    shared_panels.unread_fields(),
+                ],
+            ),
+            Row("Is the same policy active on every replica?", [policy_panels.policies()]),
+            Row("What does the add-on cost?", [policy_panels.evaluation_times(), policy_panels.time_spent()]),
+            Row(
+                "Who was it? (audit log, from Loki)",
+                [audit_panels.top_users(), audit_panels.audit_log()],
+                collapsed=True,
+            ),
+        ],
         [dashboard_link("Extra headers: provider detail", PROVIDER_UID)],
     )
 
@@ -50,12 +67,14 @@ def _attempts() -> Panel:
             description=(
                 f"Headers in the time range that would have replaced a credential or another header that the server "
                 f"sends itself ({_DECISIONS}, reasons credential and override). All were blocked. Above zero: see "
-                "which provider, then find the caller in the audit log or by an exemplar's trace."
+                "which provider, then find the user in the audit log or by an exemplar's trace. The sparkline shows "
+                "the same total at each earlier moment."
             ),
             unit="locale",
-            empty="No metrics in this range: is the server scraped?",
+            empty=NO_METRICS,
             width=5,
             height=7,
+            alert=alerts.CREDENTIAL_OVERRIDE_ATTEMPT,
         ),
         Query(expr=increase(_DECISIONS, ATTEMPTS)),
         alarming_from=0.5,
@@ -71,16 +90,16 @@ def _rejected() -> Panel:
                 f"({contract.REQUESTS_TOTAL}, outcome rejected). If callers complain, see the share by outcome below."
             ),
             unit="locale",
-            empty="No metrics in this range: is the server scraped?",
+            empty=NO_METRICS,
             width=4,
             height=7,
+            alert=alerts.REJECTING_CALLERS,
         ),
         Query(expr=increase(contract.REQUESTS_TOTAL, outcome(Outcome.REJECTED))),
     )
 
 
 def _drifting() -> Panel:
-    policies = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({selector(contract.POLICY_INFO)})"
     return stat(
         PanelOptions(
             title="Providers with policy drift",
@@ -89,11 +108,12 @@ def _drifting() -> Panel:
                 "longer than a rolling update: compare the run configs of the instances in the policy table."
             ),
             unit="locale",
-            empty="No metrics in this range: is the server scraped?",
+            empty=NO_METRICS,
             width=4,
             height=7,
+            alert=alerts.POLICY_DRIFT,
         ),
-        Query(expr=f"sum(count by ({JOB}, {_PROVIDER}) ({policies}) > bool 1)"),
+        Query(expr=policy_panels.drifting()),
         alarming_from=1,
     )
 
@@ -103,58 +123,17 @@ def _attempts_over_time() -> Panel:
         PanelOptions(
             title="Attempts by provider",
             description=(
-                f"Headers a minute with reason credential or override, by provider ({_DECISIONS}). Points are "
-                "exemplars: open the trace of one to see its caller. A line opens the provider's detail."
+                f"Headers per second with reason credential or override, by provider ({_DECISIONS}). Points are "
+                "exemplars: each opens the trace of one request. A line opens the provider's detail."
             ),
-            unit="cpm",
-            empty="No metrics in this range: is the server scraped?",
+            unit="cps",
+            empty=NO_METRICS,
             width=11,
             height=7,
         ),
         Query(
-            expr=per_minute(_DECISIONS, ATTEMPTS, by=(_PROVIDER,)),
+            expr=per_second(_DECISIONS, ATTEMPTS, by=(_PROVIDER,)),
             legend=f"{{{{{_PROVIDER}}}}}",
             exemplars=True,
         ),
-    )
-
-
-def _blocked_by_provider() -> Panel:
-    return timeseries(
-        PanelOptions(
-            title="Blocked headers by provider, and a day before",
-            description=(
-                f"Blocked headers a minute by provider ({_DECISIONS}); dashed: all of them at the same time the day "
-                "before. A step without a deployment is a caller who changed: see the reasons and names."
-            ),
-            unit="cpm",
-            empty="No metrics in this range: is the server scraped?",
-        ),
-        Query(expr=per_minute(_DECISIONS, BLOCKED, by=(_PROVIDER,)), legend=f"{{{{{_PROVIDER}}}}}", exemplars=True),
-        Query(expr=per_minute(_DECISIONS, BLOCKED, offset="1d"), legend="all, a day before", dashed=True),
-    )
-
-
-def _provider_by_reason() -> Panel:
-    reason = contract.LABEL_REASON
-    return table(
-        PanelOptions(
-            title="Reasons by provider",
-            description=(
-                f"Headers that were not forwarded in the time range, by reason and provider ({_DECISIONS}). One "
-                "provider that stands out has a policy or a client of its own; all of them at once is a new client."
-            ),
-            unit="locale",
-            empty="Nothing was blocked or malformed in this range.",
-            height=12,
-        ),
-        Query(expr=f"{increase(_DECISIONS, NOT_FORWARDED, by=(_PROVIDER, reason))} > 0"),
-        transformations=[
-            (
-                "groupingToMatrix",
-                {"columnField": _PROVIDER, "rowField": reason, "valueField": "Value", "emptyValue": "zero"},
-            ),
-            ("organize", {"renameByName": {f"{reason}\\{_PROVIDER}": reason}}),
-        ],
-        columns=[Column(name=reason, colours=ATTEMPT_COLOURS)],
     )

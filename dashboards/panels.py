@@ -1,31 +1,40 @@
-"""The kinds of panel that the dashboards are made of, each with the house's manners over the Grafana SDK's builders.
+"""The kinds of panel that the dashboards are made of, each with the project's defaults over the Grafana SDK's builders.
 
-Every panel has a title, a description, a unit and a sentence for when it is empty.
+Every panel has a title, a description, a unit and a sentence for when it is empty. Tables are in `tables`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from grafana_foundation_sdk.builders import bargauge as bargauge_builders
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
-from grafana_foundation_sdk.builders import prometheus
+from grafana_foundation_sdk.builders import heatmap as heatmap_builders
+from grafana_foundation_sdk.builders import logs as logs_builders
+from grafana_foundation_sdk.builders import loki, prometheus
 from grafana_foundation_sdk.builders import stat as stat_builders
 from grafana_foundation_sdk.builders import table as table_builders
 from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from extra_headers.forwarding.policy.decision import DecisionKind, Outcome, Reason
+from extra_headers.forwarding.policy.decision import ATTEMPT_REASONS, REASONS, DecisionKind, Outcome, Reason
 
-from .variables import DATA_SOURCE, provider_detail_link
+from .variables import DATA_SOURCE, LOKI, runbook_url, series_links
 
-type Panel = timeseries_builders.Panel | stat_builders.Panel | table_builders.Panel
+type Panel = (
+    timeseries_builders.Panel
+    | stat_builders.Panel
+    | table_builders.Panel
+    | heatmap_builders.Panel
+    | logs_builders.Panel
+    | bargauge_builders.Panel
+)
 
-
-# Green passes, orange and yellow is blocked, purple and blue is malformed, red is an attack. The names are Grafana's,
-# so that they follow its theme.
+# Green passes, orange is blocked, purple is malformed, red is an attack. The names are Grafana's and follow its theme.
 DECISION_COLOURS: Final[Mapping[str, str]] = {
     DecisionKind.FORWARDED.value: "green",
     DecisionKind.BLOCKED.value: "orange",
@@ -38,35 +47,29 @@ OUTCOME_COLOURS: Final[Mapping[str, str]] = {
     Outcome.REJECTED.value: "red",
 }
 
-ATTEMPT_COLOURS: Final[Mapping[str, str]] = {
-    Reason.CREDENTIAL.value: "red",
-    Reason.OVERRIDE.value: "dark-red",
+REASON_GROUPS: Final[Mapping[str, tuple[Reason, ...]]] = {
+    "credential and override": ATTEMPT_REASONS,
+    "spoofing": (Reason.CLIENT_IDENTITY, Reason.ROUTING, Reason.FRAMING, Reason.GATEWAY, Reason.ACCOUNT),
+    "policy": (Reason.OPERATOR, Reason.NOT_ALLOWED),
+    "client noise": (Reason.SDK, Reason.TRACE_CONTEXT, Reason.BROWSER),
+    "malformed": REASONS[DecisionKind.MALFORMED],
 }
+"""The reasons of blocked headers in four groups, and those of malformed ones: twenty colours cannot be told apart."""
+
+GROUP_COLOURS: Final[Mapping[str, str]] = dict(
+    zip(REASON_GROUPS, ("red", "yellow", "blue", "#9DA5B4", "purple"), strict=True)
+)
 
 REASON_COLOURS: Final[Mapping[str, str]] = {
-    **ATTEMPT_COLOURS,
-    Reason.ROUTING.value: "dark-orange",
-    Reason.CLIENT_IDENTITY.value: "orange",
-    Reason.FRAMING.value: "light-orange",
-    Reason.GATEWAY.value: "super-light-orange",
-    Reason.ACCOUNT.value: "dark-yellow",
-    Reason.OPERATOR.value: "yellow",
-    Reason.NOT_ALLOWED.value: "light-yellow",
-    Reason.SDK.value: "dark-blue",
-    Reason.TRACE_CONTEXT.value: "blue",
-    Reason.BROWSER.value: "light-blue",
-    Reason.TYPE.value: "purple",
-    Reason.NAME.value: "dark-purple",
-    Reason.VALUE.value: "light-purple",
-    Reason.DUPLICATE.value: "super-light-purple",
-    Reason.ENVELOPE.value: "dark-blue",
-    Reason.TOO_MANY.value: "blue",
-    Reason.TOO_LARGE.value: "light-blue",
+    reason.value: GROUP_COLOURS[group] for group, reasons in REASON_GROUPS.items() for reason in reasons
 }
-"""Reds for what would have replaced something of the server's, blues for what clients send without thinking."""
+
+NO_METRICS: Final = "No metrics in this range: is the server scraped?"
+NO_REQUESTS: Final = "No request carried extra headers in this range."
 
 _REFS: Final = "ABCDEF"
-_STAT_SIZE: Final = 56
+_SPARKLINE_POINTS: Final = 60
+"""Each point of a stat's sparkline is a total over the whole time range, which is expensive to compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,8 @@ class PanelOptions:
     """Shown instead of data."""
     width: int = 12
     height: int = 8
+    alert: str | None = None
+    """Name of the alert on what the panel shows; the panel links to its runbook."""
 
 
 def timeseries(
@@ -100,8 +105,9 @@ def timeseries(
     *queries: Query,
     stacked: bool = False,
     most: float | None = None,
+    alert_above: float | None = None,
     colours: Mapping[str, str] | None = None,
-) -> timeseries_builders.Panel:
+) -> Panel:
     """Return a panel of lines over time.
 
     Args:
@@ -109,6 +115,7 @@ def timeseries(
         queries: what to draw.
         stacked: whether to add up, as areas.
         most: the end of the axis.
+        alert_above: where to draw the threshold line of an alert.
         colours: of series that have a meaning, by their names; the others get Grafana's palette.
 
     """
@@ -121,10 +128,10 @@ def timeseries(
         .color_scheme(builders.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
         .legend(
             common_builders.VizLegendOptions()
-            .display_mode(common.LegendDisplayMode.TABLE)
-            .placement(common.LegendPlacement.RIGHT)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
             .show_legend(show_legend=True)
-            .calcs(["lastNotNull", "max"])
+            .calcs([])
         )
         .tooltip(
             common_builders.VizTooltipOptions()
@@ -132,125 +139,135 @@ def timeseries(
             .sort(common.SortOrder.DESCENDING)
             .hide_zeros(hide_zeros=True)
         )
-        .data_links([provider_detail_link()])
+        .datasource(DATA_SOURCE)
     )
     if stacked:
         panel.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
     if most is not None:
         panel.max(most)
+    if alert_above is not None:
+        panel.thresholds(_thresholds("transparent", alert_above, "red")).thresholds_style(
+            common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
+        )
+        # The line is visible, however little happens.
+        panel.axis_soft_max(alert_above * 1.2)
     for name, colour in (colours or {}).items():
-        panel.override_by_name(name, [_property("color", {"mode": "fixed", "fixedColor": colour})])
+        panel.override_by_name(name, [property_of("color", {"mode": "fixed", "fixedColor": colour})])
     for ref, query in zip(_REFS[: len(queries)], queries, strict=True):
-        panel.with_target(_target(ref, query).range())
+        panel.with_target(target_of(ref, query).range())
+        if links := series_links(query.legend):
+            panel.override_by_query(ref, [property_of("links", links)])
         if query.dashed:
             style = {"fill": "dash", "dash": [6, 6]}
             panel.override_by_query(
                 ref,
                 [
-                    _property("custom.lineStyle", style),
-                    _property("custom.lineWidth", 1),
-                    _property("custom.fillOpacity", 0),
+                    property_of("custom.lineStyle", style),
+                    property_of("custom.lineWidth", 1),
+                    property_of("custom.fillOpacity", 0),
                 ],
             )
-    return _described(panel, options)
+    return described(panel, options)
 
 
-def stat(options: PanelOptions, query: Query, *, alarming_from: float | None = None) -> stat_builders.Panel:
-    """Return a panel with one number per series; red from `alarming_from` on."""
-    steps = [models.Threshold(color="green" if alarming_from is not None else "blue", value=None)]
-    if alarming_from is not None:
-        steps.append(models.Threshold(color="red", value=alarming_from))
+def stat(options: PanelOptions, query: Query, *, alarming_from: float | None = None) -> Panel:
+    """Return a panel with the last value of a query and its course as a sparkline; red from `alarming_from` on."""
+    alarming = _thresholds("green", alarming_from, "red") if alarming_from is not None else _thresholds("blue")
     panel = (
         stat_builders.Panel()
         .decimals(0)
-        .with_target(_target("A", query).instant())
-        .thresholds(builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+        .with_target(target_of("A", query).range())
+        .max_data_points(_SPARKLINE_POINTS)
+        .thresholds(alarming)
         .color_scheme(builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
         .color_mode(common.BigValueColorMode.BACKGROUND)
-        .graph_mode(common.BigValueGraphMode.NONE)
-        .text(common_builders.VizTextDisplayOptions().value_size(_STAT_SIZE))
+        .graph_mode(common.BigValueGraphMode.AREA)
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+        .datasource(DATA_SOURCE)
     )
-    return _described(panel, options)
+    return described(panel, options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """How one column of a table looks."""
-
-    name: str
-    colours: Mapping[str, str] | None = None
-    """Colour of the text, by the text."""
-    thresholds: Sequence[tuple[float | None, str]] = ()
-    """Background by number."""
-    texts: Mapping[str, str] | None = None
-    """What to show instead of a number."""
-
-
-def table(
-    options: PanelOptions,
-    query: Query,
-    *,
-    transformations: Sequence[tuple[str, object]],
-    columns: Sequence[Column] = (),
-    sort_by: str | None = None,
-) -> table_builders.Panel:
-    """Return a table of one instant query."""
+def heatmap(options: PanelOptions, query: Query) -> Panel:
+    """Return a heatmap of a histogram's buckets over time."""
+    colours = (
+        heatmap_builders.HeatmapColorOptions()
+        .mode(heatmap_models.HeatmapColorMode.SCHEME)
+        .scheme("Oranges")
+        .exponent(0.5)
+        .steps(64)
+    )
     panel = (
-        table_builders.Panel()
-        .decimals(0)
-        .with_target(_target("A", query).instant().format(PromQueryFormat.TABLE))
-        .transformations(
-            [models.DataTransformerConfig(id_val=name, options=settings) for name, settings in transformations]
-        )
-        .show_header(show_header=True)
-        .cell_height(common.TableCellHeight.SM)
+        heatmap_builders.Panel()
+        .calculate(calculate=False)
+        .color(colours)
+        .cell_gap(1)
+        .y_axis(heatmap_builders.YAxisConfig().unit(options.unit))
+        .with_target(target_of("A", query).range().format(PromQueryFormat.HEATMAP))
+        .datasource(DATA_SOURCE)
     )
-    if sort_by:
-        panel.sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(desc=True)])
-    for column in columns:
-        panel.override_by_name(column.name, _column_properties(column))
-    return _described(panel, options)
+    return described(panel, options)
 
 
-def _column_properties(column: Column) -> list[models.DynamicConfigValue]:
-    cell = {"type": "color-background", "mode": "basic"} if column.thresholds else {"type": "color-text"}
-    properties = [_property("custom.cellOptions", cell)]
-    if column.colours:
-        properties.append(_property("color", {"mode": "fixed", "fixedColor": "text"}))
-    if column.thresholds:
-        steps = [{"value": value, "color": colour} for value, colour in column.thresholds]
-        properties += [
-            _property("thresholds", {"mode": "absolute", "steps": steps}),
-            _property("color", {"mode": "thresholds"}),
-        ]
-    shown = {text: {"text": text, "color": colour} for text, colour in (column.colours or {}).items()}
-    shown |= {number: {"text": text} for number, text in (column.texts or {}).items()}
-    if shown:
-        for index, result in enumerate(shown.values()):
-            result["index"] = str(index)
-        properties.append(_property("mappings", [{"type": "value", "options": shown}]))
-    return properties
+def logs(options: PanelOptions, expr: str) -> Panel:
+    """Return the lines of a LogQL query, the newest first."""
+    panel = (
+        logs_builders.Panel()
+        .show_time(show_time=True)
+        .wrap_log_message(wrap_log_message=True)
+        .enable_log_details(enable_log_details=True)
+        .sort_order(common.LogsSortOrder.DESCENDING)
+        .with_target(loki.Dataquery().expr(expr).ref_id("A").datasource(LOKI).query_type("range"))
+        .datasource(LOKI)
+    )
+    return described(panel, options)
 
 
-def _target(ref: str, query: Query) -> prometheus.Dataquery:
+def bars(options: PanelOptions, expr: str, legend: str) -> Panel:
+    """Return a horizontal bar for each series of a LogQL metric query."""
+    query = loki.Dataquery().expr(expr).ref_id("A").legend_format(legend).datasource(LOKI).query_type("instant")
+    panel = (
+        bargauge_builders.Panel()
+        .decimals(0)
+        .min(0)
+        .thresholds(_thresholds("blue"))
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+        .with_target(query)
+        .datasource(LOKI)
+    )
+    return described(panel, options)
+
+
+def target_of(ref: str, query: Query) -> prometheus.Dataquery:
+    """Return the query in Grafana's form."""
     target = prometheus.Dataquery().expr(query.expr).ref_id(ref).datasource(DATA_SOURCE).exemplar(query.exemplars)
     return target.legend_format(query.legend) if query.legend else target
 
 
-def _property(name: str, value: object) -> models.DynamicConfigValue:
+def property_of(name: str, value: object) -> models.DynamicConfigValue:
+    """Return one property of a field override."""
     return models.DynamicConfigValue(id_val=name, value=value)
 
 
-def _described[P: (timeseries_builders.Panel, stat_builders.Panel, table_builders.Panel)](
-    panel: P, options: PanelOptions
-) -> P:
+def described(panel: Panel, options: PanelOptions) -> Panel:
+    """Return the panel with what a reader needs to know of it."""
+    if options.alert:
+        link = builders.DashboardLink(f"Runbook of {options.alert}").url(runbook_url(options.alert))
+        panel.links([link.target_blank(target_blank=True)])
     return (
         panel.title(options.title)
         .description(options.description)
         .unit(options.unit)
         .no_value(options.empty)
-        .datasource(DATA_SOURCE)
         .span(options.width)
         .height(options.height)
     )
+
+
+def _thresholds(base: str, above: float | None = None, colour: str = "") -> builders.ThresholdsConfig:
+    steps = [models.Threshold(color=base, value=None)]
+    if above is not None:
+        steps.append(models.Threshold(color=colour, value=above))
+    return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)

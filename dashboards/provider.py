@@ -5,16 +5,16 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import shadow_panels, shared_panels
-from .dashboard import assemble
+from . import alerts, audit_panels, policy_panels, shadow_panels, shared_panels
+from .dashboard import Row, assemble
 from .panels import OUTCOME_COLOURS, Panel, PanelOptions, Query, stat, timeseries
-from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, increase, outcome, per_minute
+from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, increase, outcome, per_second
 from .recording_rules import BLOCKED_NAMES_FROM_ZERO
 from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 
 TITLE: Final = "Extra headers: provider detail"
 
-_NO_METRICS = "No metrics of this provider: does it have extra_headers switched on?"
+_NO_METRICS = "No metrics of this provider: does its config set extra_headers?"
 
 
 def provider() -> str:
@@ -23,40 +23,57 @@ def provider() -> str:
         PROVIDER_UID,
         TITLE,
         "Decisions, names, outcomes, policy and cost on the chosen providers.",
-        {
-            "What happens to the extra headers of this provider?": [
-                _headers("Override and credential attempts", ATTEMPTS, alarming=True),
-                _headers("Blocked headers", BLOCKED),
-                _headers("Malformed headers", MALFORMED),
-                _requests("Requests with extra headers"),
-                _requests("Requests rejected", Outcome.REJECTED),
-            ],
-            "What is stopped, and why?": [
-                shared_panels.decisions_over_time(),
-                shared_panels.stopped_by_reason(DecisionKind.BLOCKED),
-                _blocked_names(),
-                shared_panels.top_blocked_names(),
-                shared_panels.stopped_by_reason(DecisionKind.MALFORMED),
-                _blocked_by_instance(),
-            ],
-            "What becomes of the requests?": [_outcomes(), shared_panels.stopped_requests()],
-            "What would the shadow policy change?": shadow_panels.panels(),
-            "Does the provider learn who calls?": [_identity_headers()],
-            "Which policy decides, and what does it cost?": [
-                shared_panels.policies(),
-                shared_panels.evaluation_time(),
-                shared_panels.time_spent(),
-            ],
-        },
+        [
+            Row(
+                "What happens to the extra headers of this provider?",
+                [
+                    _headers("Override and credential attempts", ATTEMPTS, alert=alerts.CREDENTIAL_OVERRIDE_ATTEMPT),
+                    _headers("Blocked headers", BLOCKED),
+                    _headers("Malformed headers", MALFORMED),
+                    _requests("Requests with extra headers"),
+                    _requests("Requests rejected", Outcome.REJECTED),
+                ],
+            ),
+            Row(
+                "What is stopped, and why?",
+                [
+                    shared_panels.decisions_over_time(),
+                    shared_panels.stopped_by_group(),
+                    shared_panels.stopped_by_provider(DecisionKind.BLOCKED, alerts.BLOCKED_SPIKE),
+                    shared_panels.stopped_by_provider(DecisionKind.MALFORMED, alerts.MALFORMED_SPIKE),
+                    shared_panels.reasons(),
+                    shared_panels.top_blocked_names(),
+                    _blocked_names(),
+                    _blocked_by_instance(),
+                ],
+            ),
+            Row("What happens to the requests?", [_outcomes(), shared_panels.stopped_requests()]),
+            Row("What would the shadow policy change?", shadow_panels.panels()),
+            Row("Does the provider learn who calls?", [shared_panels.identity_headers(24)]),
+            Row(
+                "Which policy decides, and what does it cost?",
+                [
+                    policy_panels.policies(),
+                    policy_panels.evaluation_times(),
+                    policy_panels.evaluation_tail(),
+                    policy_panels.time_spent(),
+                ],
+            ),
+            Row(
+                "Who was it? (audit log, from Loki)",
+                [audit_panels.top_users(), audit_panels.audit_log()],
+                collapsed=True,
+            ),
+        ],
         [dashboard_link("Extra headers: overview", OVERVIEW_UID)],
     )
 
 
-def _headers(title: str, matchers: str, *, alarming: bool = False) -> Panel:
+def _headers(title: str, matchers: str, *, alert: str | None = None) -> Panel:
     advice = (
-        "All were blocked. Above zero: find the caller by an exemplar's trace."
-        if alarming
-        else "The panels below say why."
+        "All were blocked. Above zero: find the user in the audit log or by an exemplar's trace."
+        if alert
+        else "The panels below show the reasons."
     )
     return stat(
         PanelOptions(
@@ -64,11 +81,12 @@ def _headers(title: str, matchers: str, *, alarming: bool = False) -> Panel:
             description=f"Headers in the time range ({contract.DECISIONS_TOTAL}, {matchers}). {advice}",
             unit="locale",
             empty=_NO_METRICS,
-            width=5 if alarming else 4,
-            height=4,
+            width=6 if alert else 4,
+            height=5,
+            alert=alert,
         ),
         Query(expr=increase(contract.DECISIONS_TOTAL, matchers)),
-        alarming_from=0.5 if alarming else None,
+        alarming_from=0.5 if alert else None,
     )
 
 
@@ -83,8 +101,8 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
             ),
             unit="locale",
             empty=_NO_METRICS,
-            width=6 if result is None else 5,
-            height=4,
+            width=5,
+            height=5,
         ),
         Query(expr=increase(contract.REQUESTS_TOTAL, *matchers)),
     )
@@ -92,27 +110,28 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
 
 def _blocked_names() -> Panel:
     header = contract.LABEL_HEADER
+    listed, others = f'{header}!="{contract.OTHER_HEADER}"', f'{header}="{contract.OTHER_HEADER}"'
+    unlisted = f"in no list ({contract.OTHER_HEADER})"
+
+    def rate(matcher: str, by: tuple[str, ...]) -> str:
+        counters = (BLOCKED_NAMES_FROM_ZERO, contract.BLOCKED_NAMES_TOTAL)
+        return "\nor\n".join(per_second(counter, matcher, by=by) for counter in counters)
+
     return timeseries(
         PanelOptions(
             title="Blocked headers by name",
             description=(
-                f"Blocked headers a minute by the policy's entry that blocked them ({contract.BLOCKED_NAMES_TOTAL}, "
-                "with "
-                f"a zero before a series' first event). {contract.OTHER_HEADER} is a name that no entry holds. A name "
-                "that callers need: unblock it, or rename it in the client."
+                f"Blocked headers per second by the rule or entry that blocked them ({contract.BLOCKED_NAMES_TOTAL}, "
+                "with a zero before a series' first event). Grey: names that no rule or entry contains. If callers "
+                "need a name, unblock or allow it, or rename it in the client."
             ),
-            unit="cpm",
+            unit="cps",
             empty="No header was blocked by name in this range.",
-            height=12,
         ),
-        Query(
-            expr=(
-                f"{per_minute(BLOCKED_NAMES_FROM_ZERO, by=(header,))}\n"
-                f"or\n{per_minute(contract.BLOCKED_NAMES_TOTAL, by=(header,))}"
-            ),
-            legend=f"{{{{{header}}}}}",
-        ),
+        Query(expr=rate(others, ()), legend=unlisted),
+        Query(expr=rate(listed, (header,)), legend=f"{{{{{header}}}}}"),
         stacked=True,
+        colours={unlisted: "#9DA5B4"},
     )
 
 
@@ -121,13 +140,13 @@ def _blocked_by_instance() -> Panel:
         PanelOptions(
             title="Blocked headers by instance",
             description=(
-                f"Blocked headers a minute by replica ({contract.DECISIONS_TOTAL}). Uneven lines: another policy on "
-                "one replica, or a caller that is pinned to it."
+                f"Blocked headers per second by replica ({contract.DECISIONS_TOTAL}). Uneven lines: another policy on "
+                "one replica, or a caller that is pinned to it. A line narrows the dashboard to its replica."
             ),
-            unit="cpm",
+            unit="cps",
             empty=_NO_METRICS,
         ),
-        Query(expr=per_minute(contract.DECISIONS_TOTAL, BLOCKED, by=(INSTANCE,)), legend=f"{{{{{INSTANCE}}}}}"),
+        Query(expr=per_second(contract.DECISIONS_TOTAL, BLOCKED, by=(INSTANCE,)), legend=f"{{{{{INSTANCE}}}}}"),
     )
 
 
@@ -137,36 +156,14 @@ def _outcomes() -> Panel:
         PanelOptions(
             title="Requests by outcome",
             description=(
-                f"Requests a minute with extra headers ({contract.REQUESTS_TOTAL}): clean go on whole, filtered "
-                "without "
-                "what was stopped, rejected not at all. Rejected ones rise with a new client: ask its owner first."
+                f"Requests per second with extra headers ({contract.REQUESTS_TOTAL}): clean ones are sent whole, "
+                "filtered ones without what was stopped, rejected ones not at all. If rejected ones rise with a new "
+                "client, ask its owner first."
             ),
-            unit="cpm",
+            unit="reqps",
             empty=_NO_METRICS,
         ),
-        Query(expr=per_minute(contract.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
+        Query(expr=per_second(contract.REQUESTS_TOTAL, by=(result,)), legend=f"{{{{{result}}}}}"),
         stacked=True,
         colours=OUTCOME_COLOURS,
-    )
-
-
-def _identity_headers() -> Panel:
-    header, result = contract.LABEL_HEADER, contract.LABEL_RESULT
-    return timeseries(
-        PanelOptions(
-            title="Identity headers",
-            description=(
-                "Headers a minute that the policy sets from the authenticated caller "
-                f"({contract.IDENTITY_HEADERS_TOTAL}), by "
-                "what becomes of them. Rejected or omitted: callers without such a value; see whom in the audit log or "
-                "by a trace, and what the server's auth provider says of them."
-            ),
-            unit="cpm",
-            empty="The policy of this provider sets no header.",
-            width=24,
-        ),
-        Query(
-            expr=per_minute(contract.IDENTITY_HEADERS_TOTAL, by=(header, result)),
-            legend=f"{{{{{header}}}}} {{{{{result}}}}}",
-        ),
     )

@@ -3,8 +3,10 @@
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from .panels import REASON_COLOURS, Column, Panel, PanelOptions, Query, stat, table, timeseries
-from .promql import INSTANCE, JOB, decision, increase, per_minute, selector
+from .panels import GROUP_COLOURS, Panel, PanelOptions, Query, stat, timeseries
+from .policy_panels import policy_table
+from .promql import decision, increase, per_second
+from .shared_panels import group_queries
 
 _NO_SHADOW = "No shadow policy on this provider."
 _DECISIONS = contract.SHADOW_DECISIONS_TOTAL
@@ -63,22 +65,20 @@ def _newly_rejected() -> Panel:
 
 
 def _newly_stopped() -> Panel:
-    reason = contract.LABEL_SHADOW_REASON
     return timeseries(
         PanelOptions(
             title="Headers that the shadow policy would stop",
             description=(
-                f"Headers a minute that pass now, by the reason for which the shadow policy would stop them "
-                f"({_DECISIONS}). Which ones they are stands in the span attribute "
-                f"{contract.ATTR_SHADOW_STOPPED_NAMES}."
+                f"Headers per second that pass now, by the kind of reason for which the shadow policy would stop them "
+                f"({_DECISIONS}). The span attribute {contract.ATTR_SHADOW_STOPPED_NAMES} has their names."
             ),
-            unit="cpm",
+            unit="cps",
             empty=_NO_SHADOW,
             width=16,
         ),
-        Query(expr=f"{per_minute(_DECISIONS, *NEWLY_STOPPED, by=(reason,))} > 0", legend=f"{{{{{reason}}}}}"),
+        *group_queries(_DECISIONS, *NEWLY_STOPPED, label=contract.LABEL_SHADOW_REASON),
         stacked=True,
-        colours=REASON_COLOURS,
+        colours=GROUP_COLOURS,
     )
 
 
@@ -88,24 +88,18 @@ def _outcomes() -> Panel:
         PanelOptions(
             title="Outcomes, live and under the shadow policy",
             description=(
-                f"Requests a minute with extra headers, by outcome now and under the shadow policy ({_REQUESTS}). "
-                "Anything that ends in rejected and does not begin with it: those callers first."
+                f"Requests per second with extra headers, by outcome now and under the shadow policy ({_REQUESTS}). "
+                "Look first at those that end in rejected and do not begin with it."
             ),
-            unit="cpm",
+            unit="reqps",
             empty=_NO_SHADOW,
         ),
-        Query(
-            expr=f"{per_minute(_REQUESTS, by=(live, would_be))} > 0", legend=f"{{{{{live}}}}}, then {{{{{would_be}}}}}"
-        ),
+        Query(expr=f"{per_second(_REQUESTS, by=(live, would_be))} > 0", legend=f"{{{{{live}}}}} → {{{{{would_be}}}}}"),
     )
 
 
 def _policies() -> Panel:
-    provider, policy = contract.LABEL_PROVIDER, contract.LABEL_POLICY
-    candidates = f"count by ({JOB}, {provider}, {policy}) ({selector(contract.SHADOW_POLICY_INFO)})"
-    different = "shadow policies of this provider"
-    shown = (provider, INSTANCE, policy, "Value")
-    return table(
+    return policy_table(
         PanelOptions(
             title="Shadow policy by instance",
             description=(
@@ -115,24 +109,6 @@ def _policies() -> Panel:
             unit="short",
             empty=_NO_SHADOW,
         ),
-        Query(
-            expr=(
-                f"{selector(contract.SHADOW_POLICY_INFO)}\n"
-                f"* on ({JOB}, {provider}) group_left ()\n"
-                f"count by ({JOB}, {provider}) ({candidates})"
-            )
-        ),
-        transformations=[
-            (
-                "organize",
-                {
-                    "excludeByName": dict.fromkeys(("Time", "__name__", JOB), True),
-                    "indexByName": {name: index for index, name in enumerate(shown)},
-                    "renameByName": {"Value": different},
-                },
-            )
-        ],
-        columns=[
-            Column(name=different, thresholds=[(None, "green"), (2, "red")], texts={"1": "one: the same everywhere"})
-        ],
+        contract.SHADOW_POLICY_INFO,
+        "shadow policies of this provider",
     )

@@ -1,40 +1,71 @@
-"""Panels that stand on both dashboards."""
+"""Panels that both dashboards use."""
 
-from typing import Final
-
-from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outcome
+from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
+from . import alerts
 from .panels import (
-    ATTEMPT_COLOURS,
     DECISION_COLOURS,
+    GROUP_COLOURS,
+    NO_METRICS,
+    NO_REQUESTS,
     OUTCOME_COLOURS,
     REASON_COLOURS,
-    Column,
+    REASON_GROUPS,
     Panel,
     PanelOptions,
     Query,
-    table,
     timeseries,
 )
 from .promql import (
-    EVALUATION_SUM,
+    DEPLOYMENT,
     INSTANCE,
-    JOB,
+    NOT_FORWARDED,
+    SERVER_REQUESTS,
     decision,
+    firing_alerts,
     increase,
-    per_minute,
+    one_of,
     per_second,
-    quantile,
-    seen_in_range,
-    selector,
+    server_requests,
+    server_selector,
 )
 from .recording_rules import BLOCKED_NAMES_FROM_ZERO
+from .tables import Column, organize, table
+from .tuning import Tuning
+from .variables import RUNBOOK_LINK, cell_link
 
-_NO_METRICS: Final = "No metrics in this range: is the server scraped?"
 _PROVIDER = contract.LABEL_PROVIDER
 _REASON = contract.LABEL_REASON
 _HEADER = contract.LABEL_HEADER
+_DECISIONS = contract.DECISIONS_TOTAL
+_TUNING = Tuning()
+
+
+def active_alerts() -> Panel:
+    """Return the alerts that are pending or firing."""
+    shown = ("alertname", "alertstate", "severity", _PROVIDER, *DEPLOYMENT, _REASON)
+    return table(
+        PanelOptions(
+            title="Active alerts",
+            description=(
+                "Pending and firing alerts on the chosen servers (ALERTS, which Prometheus writes for its rules). An "
+                "alert's name opens its runbook, a provider opens its detail."
+            ),
+            unit="short",
+            empty="No alert is pending or firing.",
+            width=24,
+            height=6,
+        ),
+        Query(expr=firing_alerts()),
+        organize(shown, hidden=("Value", "category", INSTANCE), alertname="alert", alertstate="state"),
+        columns=[
+            Column(name="alert", link=RUNBOOK_LINK, width=360),
+            Column(name="state", colours={"firing": "red", "pending": "orange"}, width=120),
+            Column(name="severity", colours={alerts.CRITICAL: "red", alerts.WARNING: "orange"}, width=120),
+            Column(name=_PROVIDER, link=cell_link(_PROVIDER)),
+        ],
+    )
 
 
 def decisions_over_time() -> Panel:
@@ -44,75 +75,114 @@ def decisions_over_time() -> Panel:
         PanelOptions(
             title="Decisions",
             description=(
-                f"Extra headers a minute by decision ({contract.DECISIONS_TOTAL}). Forwarded falling while blocked or "
-                "malformed rises: a policy or a client changed at that moment."
+                f"Extra headers per second by decision ({_DECISIONS}). If forwarded falls while blocked or malformed "
+                "rises, a policy or a client changed at that moment."
             ),
-            unit="cpm",
-            empty=_NO_METRICS,
+            unit="cps",
+            empty=NO_METRICS,
         ),
-        Query(expr=per_minute(contract.DECISIONS_TOTAL, by=(kind,)), legend=f"{{{{{kind}}}}}"),
+        Query(expr=per_second(_DECISIONS, by=(kind,)), legend=f"{{{{{kind}}}}}"),
         stacked=True,
         colours=DECISION_COLOURS,
     )
 
 
-def stopped_by_reason(kind: DecisionKind, width: int = 12) -> Panel:
-    """Return blocked or malformed headers by reason; only reasons that occur, as there are many."""
-    matcher = decision(kind)
+def stopped_by_group() -> Panel:
+    """Return blocked and malformed headers by group of reasons."""
     return timeseries(
         PanelOptions(
-            title=f"{kind.value.capitalize()} headers by reason",
+            title="Stopped headers by kind of reason",
             description=(
-                f"Headers a minute by reason ({contract.DECISIONS_TOTAL}, {matcher}). Points are exemplars: open the "
-                "trace of one to see its caller. The runbooks say what each reason asks for."
+                f"Blocked and malformed headers per second ({_DECISIONS}), their reasons in groups; the table of "
+                "reasons has the detail. Red and yellow look like attacks, blue is what the policy says, grey is what "
+                "clients send without thinking. Points are exemplars: each opens the trace of one request."
             ),
-            unit="cpm",
-            empty="None in this range.",
-            width=width,
+            unit="cps",
+            empty=NO_METRICS,
         ),
-        Query(
-            expr=(
-                f"{per_minute(contract.DECISIONS_TOTAL, matcher, by=(_REASON,))}\n"
-                f"{seen_in_range(_REASON, contract.DECISIONS_TOTAL, matcher)}"
-            ),
-            legend=f"{{{{{_REASON}}}}}",
-            exemplars=True,
-        ),
+        *group_queries(_DECISIONS, NOT_FORWARDED, label=_REASON, exemplars=True),
         stacked=True,
-        colours={reason.value: REASON_COLOURS[reason.value] for reason in REASONS[kind]},
+        colours=GROUP_COLOURS,
+    )
+
+
+def group_queries(metric: str, *matchers: str, label: str, exemplars: bool = False) -> list[Query]:
+    """Return one query for each group of reasons."""
+    return [
+        Query(
+            expr=per_second(metric, *matchers, f'{label}=~"{one_of(*reasons)}"'),
+            legend=group,
+            exemplars=exemplars,
+        )
+        for group, reasons in REASON_GROUPS.items()
+    ]
+
+
+def stopped_by_provider(kind: DecisionKind, alert: str) -> Panel:
+    """Return blocked or malformed headers by provider, with the line that the alert on a spike needs at least."""
+    stopped = decision(kind)
+    return timeseries(
+        PanelOptions(
+            title=f"{kind.value.capitalize()} headers by provider, and a day before",
+            description=(
+                f"{kind.value.capitalize()} headers per second by provider ({_DECISIONS}); dashed: all of them at the "
+                f"same time the day before. The red line is the floor of {alert}, which also compares with the usual "
+                "rate. A step without a deployment is a caller who changed: see the reasons and names."
+            ),
+            unit="cps",
+            empty=NO_METRICS,
+            alert=alert,
+        ),
+        Query(expr=per_second(_DECISIONS, stopped, by=(_PROVIDER,)), legend=f"{{{{{_PROVIDER}}}}}", exemplars=True),
+        Query(expr=per_second(_DECISIONS, stopped, offset="1d"), legend="all, a day before", dashed=True),
+        alert_above=_TUNING.floor / _TUNING.window,
+    )
+
+
+def reasons() -> Panel:
+    """Return stopped headers by reason and provider."""
+    return table(
+        PanelOptions(
+            title="Reasons by provider",
+            description=(
+                f"Headers that were not forwarded in the time range, by reason and provider ({_DECISIONS}). If one "
+                "provider stands out, look at its policy and its clients; if all do, a new client is the likely cause."
+            ),
+            unit="locale",
+            empty="Nothing was blocked or malformed in this range.",
+            height=11,
+        ),
+        Query(expr=f"{increase(_DECISIONS, NOT_FORWARDED, by=(_PROVIDER, _REASON))} > 0"),
+        (
+            "groupingToMatrix",
+            {"columnField": _PROVIDER, "rowField": _REASON, "valueField": "Value", "emptyValue": "zero"},
+        ),
+        ("organize", {"renameByName": {f"{_REASON}\\{_PROVIDER}": _REASON}}),
+        columns=[Column(name=_REASON, colours=REASON_COLOURS)],
     )
 
 
 def top_blocked_names() -> Panel:
     """Return the names that were blocked most, with their reasons."""
-    by = (_HEADER, _REASON)
-    counted = increase(BLOCKED_NAMES_FROM_ZERO, by=by)
-    # Where the recording rules are not installed, the counter itself, which lacks the first event of each series.
+    by, listed = (_HEADER, _REASON), f'{_HEADER}!="{contract.OTHER_HEADER}"'
+    # The counter itself, where the recording rules are not installed; it lacks the first event of each series.
+    counters = (BLOCKED_NAMES_FROM_ZERO, contract.BLOCKED_NAMES_TOTAL)
+    counted = " or ".join(increase(counter, listed, by=by) for counter in counters)
     return table(
         PanelOptions(
             title="Top blocked names",
             description=(
-                "The ten names blocked most in the time range, by the policy's entry "
-                f"({contract.BLOCKED_NAMES_TOTAL}); "
-                f"{contract.OTHER_HEADER} is a name that no entry holds. Credentials here mean a misconfigured client "
-                "or an attack; a name that callers need can be unblocked, if the policy allows it."
+                f"The ten names blocked most in the time range ({contract.BLOCKED_NAMES_TOTAL}): rules of the core "
+                "blocklist, entries of the policy and headers of the outbound request. Names that nobody listed are "
+                "in the table of reasons, as not_allowed. Credentials here mean a misconfigured client or an attack."
             ),
             unit="locale",
             empty="No header was blocked by name in this range.",
-            height=12,
+            height=11,
         ),
-        Query(expr=f"topk(10, {counted} or {increase(contract.BLOCKED_NAMES_TOTAL, by=by)})"),
-        transformations=[
-            (
-                "organize",
-                {
-                    "excludeByName": {"Time": True},
-                    "indexByName": {_HEADER: 0, _REASON: 1, "Value": 2},
-                    "renameByName": {"Value": "times"},
-                },
-            )
-        ],
-        columns=[Column(name=_REASON, colours=ATTEMPT_COLOURS)],
+        Query(expr=f"topk(10, {counted})"),
+        organize((_HEADER, _REASON, "Value"), Value="times"),
+        columns=[Column(name=_REASON, colours=REASON_COLOURS)],
         sort_by="times",
     )
 
@@ -120,17 +190,19 @@ def top_blocked_names() -> Panel:
 def stopped_requests() -> Panel:
     """Return the share of requests that were filtered or rejected."""
     result = contract.LABEL_OUTCOME
-    stopped = f'{result}=~"{Outcome.FILTERED}|{Outcome.REJECTED}"'
+    stopped = f'{result}=~"{one_of(Outcome.FILTERED, Outcome.REJECTED)}"'
     return timeseries(
         PanelOptions(
             title="Requests filtered or rejected",
             description=(
                 f"Share of the requests with extra headers that lost some of them (filtered) or were refused "
-                f"(rejected) ({contract.REQUESTS_TOTAL}). A high share that begins with a change of the policy breaks "
-                "callers: loosen it, or set on_blocked or on_malformed to drop while they adapt."
+                f"(rejected) ({contract.REQUESTS_TOTAL}). The red line is where {alerts.REJECTING_CALLERS} looks at "
+                "rejected ones. If the share rises with a change of the policy, loosen it, or set on_blocked or "
+                "on_malformed to drop while callers adapt."
             ),
             unit="percentunit",
-            empty="No request carried extra headers in this range.",
+            empty=NO_REQUESTS,
+            alert=alerts.REJECTING_CALLERS,
         ),
         Query(
             expr=(
@@ -141,79 +213,68 @@ def stopped_requests() -> Panel:
             legend=f"{{{{{result}}}}}",
         ),
         most=1,
+        alert_above=_TUNING.rejected_percent / 100,
         colours=OUTCOME_COLOURS,
     )
 
 
-def policies() -> Panel:
-    """Return the policy of each provider on each instance, with drift highlighted."""
-    per_policy = f"count by ({JOB}, {_PROVIDER}, {contract.LABEL_POLICY}) ({selector(contract.POLICY_INFO)})"
-    drift = "policies of this provider"
-    shown = (_PROVIDER, INSTANCE, contract.LABEL_POLICY, contract.LABEL_ON_BLOCKED, contract.LABEL_ON_MALFORMED)
-    hidden = ("Time", "__name__", JOB, contract.LABEL_PROVIDER_TYPE)
-    return table(
+def all_requests() -> Panel:
+    """Return the requests with extra headers beside all requests to the servers."""
+    return timeseries(
         PanelOptions(
-            title="Policy by instance",
+            title="Requests with extra headers, of all requests",
             description=(
-                f"Digest of the policy in force, by provider and instance ({contract.POLICY_INFO}). Red: the instances "
-                "of a provider disagree. After a rolling update that is a replica with an old run config: restart it."
+                f"Requests per second: all that the server counts itself ({SERVER_REQUESTS[0]}, or the same of "
+                f"llama-stack and LiteLLM), and those with extra headers ({contract.REQUESTS_TOTAL}). The choice of a "
+                "provider applies to the second only. If the second falls and the first does not, a client stopped "
+                "sending its headers."
             ),
-            unit="short",
-            empty=_NO_METRICS,
-            width=24,
-            height=9,
+            unit="reqps",
+            empty=NO_METRICS,
+        ),
+        Query(expr=server_requests(), legend="all requests"),
+        Query(expr=per_second(contract.REQUESTS_TOTAL), legend="with extra headers"),
+        colours={"all requests": "#9DA5B4", "with extra headers": "blue"},
+    )
+
+
+def unread_fields() -> Panel:
+    """Return the keys of provider data that callers meant for the add-on and that no provider reads."""
+    return timeseries(
+        PanelOptions(
+            title="Extra headers that nobody reads",
+            description=(
+                "Keys per second of provider data that look like extra headers and that no provider reads "
+                f"({contract.UNREAD_FIELDS_TOTAL}): a misspelt key, another host's header, or a provider without the "
+                "flag. Callers get no error, and their headers are not sent."
+            ),
+            unit="cps",
+            empty=NO_METRICS,
         ),
         Query(
-            expr=(
-                f"{selector(contract.POLICY_INFO)}\n"
-                f"* on ({JOB}, {_PROVIDER}) group_left ()\n"
-                f"count by ({JOB}, {_PROVIDER}) ({per_policy})"
-            )
+            expr=f"sum by ({INSTANCE}) (rate({server_selector(contract.UNREAD_FIELDS_TOTAL)}[$__rate_interval]))",
+            legend=f"{{{{{INSTANCE}}}}}",
         ),
-        transformations=[
-            (
-                "organize",
-                {
-                    "excludeByName": dict.fromkeys(hidden, True),
-                    "indexByName": {name: index for index, name in enumerate((*shown, "Value"))},
-                    "renameByName": {"Value": drift},
-                },
-            )
-        ],
-        columns=[Column(name=drift, thresholds=[(None, "green"), (2, "red")], texts={"1": "one: the same everywhere"})],
-        sort_by=drift,
     )
 
 
-def evaluation_time() -> Panel:
-    """Return the median and the tail of the time that deciding takes."""
+def identity_headers(width: int) -> Panel:
+    """Return what becomes of the headers that the policy adds from the authenticated user."""
+    header, result = contract.LABEL_HEADER, contract.LABEL_RESULT
     return timeseries(
         PanelOptions(
-            title="Evaluation time",
+            title="Identity headers",
             description=(
-                "Time to decide the extra headers of one request, added to its latency "
-                f"({contract.EVALUATION_SECONDS}). "
-                "Microseconds are normal; a p99 of milliseconds means that the machine is out of CPU."
+                "Headers per second that the policy's `set` adds from the authenticated user "
+                f"({contract.IDENTITY_HEADERS_TOTAL}), by result. Omitted or rejected means that the user lacks the "
+                "value: find the user in the audit log, and check the server's auth provider."
             ),
-            unit="s",
-            empty="No request carried extra headers in this range.",
+            unit="cps",
+            empty="No chosen provider's policy sets a header.",
+            width=width,
         ),
-        Query(expr=quantile(0.5), legend="p50"),
-        Query(expr=quantile(0.99), legend="p99"),
-    )
-
-
-def time_spent() -> Panel:
-    """Return the share of a CPU core that evaluations use."""
-    return timeseries(
-        PanelOptions(
-            title="Time spent on evaluations",
-            description=(
-                f"Share of one CPU core spent on deciding, by provider ({EVALUATION_SUM}). Above a percent: lower "
-                "limits.max_headers in the policy."
-            ),
-            unit="percentunit",
-            empty="No request carried extra headers in this range.",
+        Query(
+            expr=per_second(contract.IDENTITY_HEADERS_TOTAL, by=(header, result)),
+            legend=f"{{{{{header}}}}} {{{{{result}}}}}",
         ),
-        Query(expr=per_second(EVALUATION_SUM, by=(_PROVIDER,)), legend=f"{{{{{_PROVIDER}}}}}"),
     )

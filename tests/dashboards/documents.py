@@ -44,10 +44,11 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 
 def targets() -> list[Target]:
-    """Return every query of every panel of every dashboard."""
+    """Return every PromQL query of every panel of every dashboard."""
     return [
         Target(name, panel, query)
         for name, dashboard in dashboards().items()
         for panel in panels(dashboard)
         for query in panel.get("targets") or []
+        if query["datasource"]["type"] == "prometheus"
     ]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from opentelemetry.trace import SpanContext, TraceFlags
-from prometheus_client import make_wsgi_app
+from prometheus_client import Counter, make_wsgi_app
 
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.enforcement import labels_of
@@ -63,6 +63,7 @@ def serve(port: int, policies: dict[str, dict[str, object]]) -> None:
     if metrics is None:
         sys.exit("the metrics' names are taken")
     providers = {name: Provider(metrics, name, setting) for name, setting in policies.items()}
+    requests = Counter("ogx_requests", "All requests, as OGX counts them; also those without extra headers.", ["api"])
     scrape = make_wsgi_app()
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -71,7 +72,9 @@ def serve(port: int, policies: dict[str, dict[str, object]]) -> None:
             return page
         length = int(environ["CONTENT_LENGTH"])
         request = json.loads(environ["wsgi.input"].read(length))
-        for _ in range(request.get("times", 1)):
+        times = request.get("times", 1)
+        requests.labels("inference").inc(2 * times)
+        for _ in range(times):
             providers[request["provider"]].evaluate(request["headers"], request.get("outbound", ()))
         start_response(f"{HTTPStatus.NO_CONTENT} No Content", [])
         return []

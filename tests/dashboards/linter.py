@@ -1,203 +1,83 @@
-"""The rules of Grafana's dashboard linter, by their names there, without exclusions.
+"""What every dashboard must have beyond a valid query, after the rules of Grafana's dashboard linter.
 
-Written from the rules' documentation and behaviour (github.com/grafana/dashboard-linter). Two are stricter here: the
-counter rule also sees a selector with matchers, and labels that the original only warns about are errors.
+Only the rules that the generator does not keep by its types. Two are stricter: every selector has every variable, and
+the counter rule also sees a selector with matchers.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from extra_headers.dashboards.promql import TARGET_LABELS
+from extra_headers.telemetry import contract
 from tests.dashboards.documents import Json, panels
-from tests.dashboards.promql import RATE_INTERVAL, parse
-from tests.dashboards.units import VALID_UNITS
+from tests.dashboards.promql import RANGE, RATE_INTERVAL, Selector, parse
 
-type DashboardRule = Callable[[Json], Iterator[str]]
+UNITS = frozenset(("short", "locale", "percentunit", "s", "cps", "reqps"))
+"""Ids of units that Grafana knows and that a panel here uses."""
 
-_DATA_PANELS = {"stat", "singlestat", "graph", "table", "timeseries", "gauge"}
-_QUERY_FUNCTIONS = {"label_names", "label_values", "metrics", "query_result"}
 _ON_TIME_RANGE_CHANGE = 2
+_WITHOUT_PROVIDER = {"", contract.BUILD_INFO, contract.UNREAD_FIELDS_TOTAL}
+_RATES = {"rate", "increase"}
 
 
 def lint(dashboard: Json) -> list[str]:
-    """Return every finding, each with the name of its rule."""
-    return [f"{name}: {finding}" for name, rule in RULES.items() for finding in rule(dashboard)]
-
-
-def _variables(dashboard: Json, kind: str | None = None) -> list[Json]:
-    listed: list[Json] = dashboard["templating"]["list"]
-    return [v for v in listed if kind is None or v["type"] == kind]
-
-
-def _queries(dashboard: Json) -> Iterator[tuple[Json, str]]:
+    """Return every finding."""
+    findings = [*_variables(dashboard)]
     for panel in panels(dashboard):
-        for target in panel.get("targets") or []:
-            yield panel, target.get("expr", "")
-
-
-def template_datasource(dashboard: Json) -> Iterator[str]:
-    """Require a data source variable with the usual name and label."""
-    sources = _variables(dashboard, "datasource")
-    if not sources:
-        yield "does not have a templated data source"
-    for source in sources:
-        kind = source["query"]
-        names, labels = {f"{kind.lower()}_datasource"}, {f"{kind.title()} data source"}
-        if len(sources) == 1:
-            names.add("datasource")
-            labels.add("Data source")
-        if source["name"] not in names:
-            yield f"data source variable {source['name']!r} should be one of {sorted(names)}"
-        if source.get("label") not in labels:
-            yield f"data source label {source.get('label')!r} should be one of {sorted(labels)}"
-
-
-def _template(name: str) -> DashboardRule:
-    def rule(dashboard: Json) -> Iterator[str]:
-        found = [v for v in _variables(dashboard) if v["name"] == name]
-        if not found:
-            yield f"is missing the {name} variable"
-        for variable in found:
-            uid = (variable.get("datasource") or {}).get("uid")
-            if uid not in {"$datasource", "${datasource}", "$prometheus_datasource", "${prometheus_datasource}"}:
-                yield f"{name} should use the templated data source, not {uid!r}"
-            if variable["type"] != "query":
-                yield f"{name} should be a query, is {variable['type']!r}"
-            if variable.get("label") != name.title():
-                yield f"{name} should be labelled {name.title()!r}"
-            if not variable.get("multi"):
-                yield f"{name} should be a multi select"
-            if variable.get("allValue") != ".+":
-                yield f"{name} allValue should be '.+', is {variable.get('allValue')!r}"
-
-    return rule
-
-
-def template_label_promql(dashboard: Json) -> Iterator[str]:
-    """Require that a query variable calls a known function on PromQL."""
-    for variable in _variables(dashboard, "query"):
-        query = variable["query"]["query"] if isinstance(variable["query"], dict) else variable["query"]
-        call = re.search(r"([a-z_]+)\((.+)\)", query)
-        if call is None or call[1] not in _QUERY_FUNCTIONS:
-            yield f"variable {variable['name']!r}: invalid query {query!r}"
-        elif call[1] == "label_values":
-            series, _, _ = call[2].rpartition(",")
-            if error := _fault(series):
-                yield f"variable {variable['name']!r}: {error}"
-
-
-def template_on_time_change_reload(dashboard: Json) -> Iterator[str]:
-    """Require that query variables are refreshed when the time range changes."""
-    for variable in _variables(dashboard, "query"):
-        if variable.get("refresh") != _ON_TIME_RANGE_CHANGE:
-            yield f"variable {variable['name']!r} should be refreshed on time range change"
-
-
-def panel_datasource(dashboard: Json) -> Iterator[str]:
-    """Require that each panel uses the data source variable."""
-    known = {form.format(v["name"]) for v in _variables(dashboard, "datasource") for form in ("${}", "${{{}}}")}
-    for panel in panels(dashboard):
-        uid = (panel.get("datasource") or {}).get("uid")
-        if uid not in known:
-            yield f"panel {panel['title']!r} does not use a templated data source, but {uid!r}"
-
-
-def panel_title_description(dashboard: Json) -> Iterator[str]:
-    """Require a title and a description of each panel."""
-    for panel in panels(dashboard):
-        if not panel.get("title") or not panel.get("description"):
-            yield f"panel {panel.get('id')} has no title or no description"
-
-
-def panel_units(dashboard: Json) -> Iterator[str]:
-    """Require a unit that Grafana knows of each panel."""
-    for panel in panels(dashboard):
-        unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
-        if unit not in VALID_UNITS:
-            yield f"panel {panel['title']!r} has no or an invalid unit: {unit!r}"
-
-
-def panel_no_targets(dashboard: Json) -> Iterator[str]:
-    """Require a query of each panel that shows data."""
-    for panel in panels(dashboard):
-        if panel["type"] in _DATA_PANELS and not panel.get("targets"):
-            yield f"panel {panel['title']!r} has no targets"
-
-
-def target_logql(dashboard: Json) -> Iterator[str]:
-    """Refuse queries to Loki, whose two rules would need a LogQL parser."""
-    for panel in panels(dashboard):
-        for source in (panel, *(panel.get("targets") or [])):
-            if (source.get("datasource") or {}).get("type") == "loki":
-                yield f"panel {panel['title']!r} queries Loki, whose rules this linter does not have"
-
-
-def target_promql(dashboard: Json) -> Iterator[str]:
-    """Require that each query is PromQL."""
-    for panel, expr in _queries(dashboard):
-        if error := _fault(expr):
-            yield f"panel {panel['title']!r}: {error}"
-
-
-def target_rate_interval(dashboard: Json) -> Iterator[str]:
-    """Require that rates are taken over $__rate_interval."""
-    for panel, expr in _parsable(dashboard):
-        for selector in parse(expr).selectors:
-            if selector.function in {"rate", "irate"} and selector.window != RATE_INTERVAL:
-                yield f"panel {panel['title']!r} should use $__rate_interval: {expr}"
-
-
-def _target_matcher(label: str) -> DashboardRule:
-    def rule(dashboard: Json) -> Iterator[str]:
-        for panel, expr in _parsable(dashboard):
-            for selector in parse(expr).selectors:
-                if (label, "=~", f"${label}") not in selector.matchers:
-                    yield f'panel {panel["title"]!r}: {selector.metric} needs {label}=~"${label}"'
-
-    return rule
-
-
-def target_counter_agg(dashboard: Json) -> Iterator[str]:
-    """Require that counters stand in rate, irate or increase."""
-    for panel, expr in _parsable(dashboard):
-        for selector in parse(expr).selectors:
-            if selector.metric.endswith("_total") and selector.function not in {"rate", "irate", "increase"}:
-                yield f"panel {panel['title']!r}: counter {selector.metric} is not aggregated"
-
-
-def uneditable(dashboard: Json) -> Iterator[str]:
-    """Refuse a dashboard that can be edited in Grafana, where a new generation would undo it."""
+        findings += [f"{panel.get('title')}: {finding}" for finding in _panel(panel)]
     if dashboard.get("editable", False):
-        yield "is editable"
+        findings.append("is editable, and a new generation would undo that")
+    return findings
 
 
-def _parsable(dashboard: Json) -> Iterator[tuple[Json, str]]:
-    return ((panel, expr) for panel, expr in _queries(dashboard) if not _fault(expr))
+def _variables(dashboard: Json) -> Iterator[str]:
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] != "query":
+            continue
+        name = variable["name"]
+        if not (variable.get("multi") and variable.get("includeAll")):
+            yield f"${name} cannot be several or all"
+        if variable.get("refresh") != _ON_TIME_RANGE_CHANGE:
+            yield f"${name} is not refreshed when the time range changes"
+        if variable["datasource"]["uid"] != "${datasource}":
+            yield f"${name} is not from the chosen data source"
 
 
-def _fault(expr: str) -> str | None:
+def _panel(panel: Json) -> Iterator[str]:
+    defaults = panel["fieldConfig"]["defaults"]
+    if not panel.get("title") or not panel.get("description"):
+        yield "has no title or no description"
+    if defaults.get("unit") not in UNITS:
+        yield f"has the unit {defaults.get('unit')!r}"
+    if not defaults.get("noValue", "").endswith((".", "?")):
+        yield "has no sentence for when it is empty"
+    if not panel.get("targets"):
+        yield "has no query"
+    for target in panel.get("targets") or []:
+        sources = {target["datasource"]["uid"], panel["datasource"]["uid"]}
+        if sources not in ({"${datasource}"}, {"${loki_datasource}"}):
+            yield f"queries {sources}"
+        if target["datasource"]["type"] == "prometheus":
+            yield from _query(target["expr"])
+
+
+def _query(expr: str) -> Iterator[str]:
     try:
-        parse(expr)
+        selectors = parse(expr).selectors
     except ValueError as error:
-        return f"invalid PromQL {expr!r}: {error}"
-    return None
+        yield f"is not PromQL: {error}"
+        return
+    for selector in selectors:
+        missing = [label for label in _needed(selector) if (label, "=~", f"${label}") not in selector.matchers]
+        if missing:
+            yield f"{selector.metric} does not follow {missing}"
+        if selector.function in _RATES and selector.window not in {RATE_INTERVAL, RANGE}:
+            yield f"{selector.metric} is not over $__rate_interval or $__range"
+        if selector.metric.endswith("_total") and selector.function not in _RATES:
+            yield f"counter {selector.metric} is not a rate"
 
 
-RULES: dict[str, DashboardRule] = {
-    "template-datasource-rule": template_datasource,
-    "template-job-rule": _template("job"),
-    "template-instance-rule": _template("instance"),
-    "template-label-promql-rule": template_label_promql,
-    "template-on-time-change-reload-rule": template_on_time_change_reload,
-    "panel-datasource-rule": panel_datasource,
-    "panel-title-description-rule": panel_title_description,
-    "panel-units-rule": panel_units,
-    "panel-no-targets-rule": panel_no_targets,
-    "target-logql-rule": target_logql,
-    "target-logql-auto-rule": target_logql,
-    "target-promql-rule": target_promql,
-    "target-rate-interval-rule": target_rate_interval,
-    "target-job-rule": _target_matcher("job"),
-    "target-instance-rule": _target_matcher("instance"),
-    "target-counter-agg-rule": target_counter_agg,
-    "uneditable-dashboard": uneditable,
-}
+def _needed(selector: Selector) -> tuple[str, ...]:
+    if selector.metric == "ALERTS":
+        # An alert may lack every other label.
+        return TARGET_LABELS[:2]
+    return TARGET_LABELS if selector.metric in _WITHOUT_PROVIDER else (*TARGET_LABELS, contract.LABEL_PROVIDER)

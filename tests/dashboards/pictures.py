@@ -19,13 +19,13 @@ import click
 
 from extra_headers.dashboards.tuning import Tuning
 from tests.dashboards.documents import Json, dashboards
+from tests.dashboards.node import ROOT, SOURCE, bundle
 from tests.dashboards.stack import Prometheus, Stack, wait_for
 from tests.dashboards.story import REPLICAS, tell
 
-ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
-SOURCE = IMAGES / "render"
-WORKSHOP = ROOT / ".tools" / "render"
+
+_SCROLLBARS = "--alias:react-custom-scrollbars-2=./scrollbars.js"
 
 WIDTH = 1600
 _TITLE, _UNIT = 40, 38
@@ -56,7 +56,9 @@ PICTURES = (
 
 def draw(seconds: float) -> None:
     """Run the traffic for so long, and draw every picture of that time."""
-    _build()
+    click.echo("installing Grafana's packages (two minutes the first time)")
+    define = '--define:process.env.NODE_ENV="production"'
+    script = bundle(SOURCE / "render.jsx", "--format=iife", "--jsx=automatic", "--minify", define, _SCROLLBARS)
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
         exporters = tuple(stack.exporter(policies) for policies in REPLICAS)
         prometheus = stack.prometheus(*exporters, tuning=Tuning(window=60, baseline=180, new_series=2))
@@ -66,28 +68,8 @@ def draw(seconds: float) -> None:
         end = time.time()
         for picture in PICTURES:
             drawing = _drawing(picture, prometheus, end - seconds, end)
-            _screenshot(drawing, IMAGES / picture.name)
+            _screenshot(drawing, script, IMAGES / picture.name)
             click.echo(f"docs/images/{picture.name}")
-
-
-def _build() -> None:
-    """Install the packages and bundle the page, in a folder that is never committed."""
-    WORKSHOP.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "render.jsx", "scrollbars.js"):
-        shutil.copy(SOURCE / name, WORKSHOP / name)
-    click.echo("installing Grafana's packages (a minute the first time)")
-    _run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
-    loaders = [f"--loader:.{suffix}=dataurl" for suffix in ("svg", "png", "woff2", "ttf")]
-    _run(
-        "node_modules/.bin/esbuild",
-        *("render.jsx", "--bundle", "--format=iife", "--jsx=automatic", "--minify", "--log-level=error"),
-        *('--define:process.env.NODE_ENV="production"', "--outfile=render.js", *loaders),
-        "--alias:react-custom-scrollbars-2=./scrollbars.js",
-    )
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, cwd=WORKSHOP, check=True)  # noqa: S603 - the lines above
 
 
 def _drawing(picture: Picture, prometheus: Prometheus, start: float, end: float) -> dict[str, Any]:
@@ -114,19 +96,21 @@ def _answer(target: Json, prometheus: Prometheus, start: float, end: float) -> l
     expr = target["expr"].replace("$__rate_interval", "15s").replace("$__range", f"{end - start:.0f}s")
     for variable in ("job", "instance", "provider"):
         expr = expr.replace(f"${variable}", ".+")
+    for variable in ("cluster", "namespace"):
+        expr = expr.replace(f"${variable}", ".*")
     if target.get("instant"):
         return prometheus.query(expr, end)
     # A rate needs its interval; the first seconds have none.
     return prometheus.query_range(expr, start, end, _STEP)
 
 
-def _screenshot(drawing: dict[str, Any], image: Path) -> None:
+def _screenshot(drawing: dict[str, Any], script: Path, image: Path) -> None:
     image.parent.mkdir(parents=True, exist_ok=True)
-    page = WORKSHOP / "page.html"
+    page = script.parent / "page.html"
     data = json.dumps(drawing).replace("</", "<\\/")
     page.write_text(
-        '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="render.css"><div id="root"></div>'
-        f'<script>window.DRAWING = {data}</script><script src="render.js"></script>',
+        f'<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="{script.with_suffix(".css").name}">'
+        f'<div id="root"></div><script>window.DRAWING = {data}</script><script src="{script.name}"></script>',
         encoding="utf-8",
     )
     bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in drawing["dashboard"]["panels"])

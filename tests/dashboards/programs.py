@@ -13,6 +13,8 @@ DEBIAN_PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "faketime": "faketime",
+    "node": "nodejs",
+    "npm": "npm",
 }
 
 

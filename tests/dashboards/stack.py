@@ -72,8 +72,10 @@ def get(url: str, **query: str) -> Any:
 class Exporter:
     """A running exporter process."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, labels: Mapping[str, str] | None = None) -> None:
         self.address = f"127.0.0.1:{port}"
+        self.labels = dict(labels or {})
+        """Labels that Prometheus adds to what it scrapes here."""
 
     def send(self, provider: str, headers: object, times: int = 1, outbound: tuple[str, ...] = ()) -> None:
         """Have so many requests with these extra headers decided and counted."""
@@ -150,14 +152,14 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    def exporter(self, policies: Mapping[str, Mapping[str, object]]) -> Exporter:
-        """Start an exporter with these policies by provider."""
+    def exporter(self, policies: Mapping[str, Mapping[str, object]], **labels: str) -> Exporter:
+        """Start an exporter with these policies by provider; Prometheus adds the labels."""
         port = free_port()
         path = self._folder / f"policies-{port}.json"
         path.write_text(json.dumps(policies), encoding="utf-8")
         self._start(f"exporter-{port}", sys.executable, "-m", "tests.dashboards.exporter", str(port), str(path))
         wait_for(lambda: _answers(f"http://127.0.0.1:{port}/metrics"), "exporter")
-        return Exporter(port)
+        return Exporter(port, labels)
 
     def receiver(self) -> Receiver:
         """Start a webhook."""
@@ -184,7 +186,7 @@ class Stack:
         rules = self._write("rules.yaml", rule_groups(tuning))
         config = prometheus_config("", alertmanager, str(rules), interval="1s")
         scrape: list[dict[str, object]] = config["scrape_configs"]  # type: ignore[assignment] # built just above
-        scrape[0]["static_configs"] = [{"targets": [exporter.address for exporter in exporters]}]
+        scrape[0]["static_configs"] = [{"targets": [one.address], "labels": one.labels} for one in exporters]
         path = self._write("prometheus.yml", config)
         port = free_port()
         self._start(
