@@ -35,6 +35,8 @@ type Panel = (
 )
 
 # Green passes, orange is blocked, purple is malformed, red is an attack. The names are Grafana's and follow its theme.
+NEUTRAL: Final = "#9DA5B4"
+
 DECISION_COLOURS: Final[Mapping[str, str]] = {
     DecisionKind.FORWARDED.value: "green",
     DecisionKind.BLOCKED.value: "orange",
@@ -57,7 +59,7 @@ REASON_GROUPS: Final[Mapping[str, tuple[Reason, ...]]] = {
 """The reasons of blocked headers in four groups, and those of malformed ones: twenty colours cannot be told apart."""
 
 GROUP_COLOURS: Final[Mapping[str, str]] = dict(
-    zip(REASON_GROUPS, ("red", "yellow", "blue", "#9DA5B4", "purple"), strict=True)
+    zip(REASON_GROUPS, ("red", "yellow", "blue", NEUTRAL, "purple"), strict=True)
 )
 
 REASON_COLOURS: Final[Mapping[str, str]] = {

@@ -7,7 +7,7 @@ from extra_headers.telemetry import contract
 
 from . import alerts, audit_panels, policy_panels, shadow_panels, shared_panels
 from .dashboard import Row, assemble
-from .panels import OUTCOME_COLOURS, Panel, PanelOptions, Query, stat, timeseries
+from .panels import NEUTRAL, OUTCOME_COLOURS, Panel, PanelOptions, Query, stat, timeseries
 from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, increase, outcome, per_second
 from .recording_rules import BLOCKED_NAMES_FROM_ZERO
 from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
@@ -110,28 +110,24 @@ def _requests(title: str, result: Outcome | None = None) -> Panel:
 
 def _blocked_names() -> Panel:
     header = contract.LABEL_HEADER
-    listed, others = f'{header}!="{contract.OTHER_HEADER}"', f'{header}="{contract.OTHER_HEADER}"'
-    unlisted = f"in no list ({contract.OTHER_HEADER})"
-
-    def rate(matcher: str, by: tuple[str, ...]) -> str:
-        counters = (BLOCKED_NAMES_FROM_ZERO, contract.BLOCKED_NAMES_TOTAL)
-        return "\nor\n".join(per_second(counter, matcher, by=by) for counter in counters)
-
+    counters = (BLOCKED_NAMES_FROM_ZERO, contract.BLOCKED_NAMES_TOTAL)
     return timeseries(
         PanelOptions(
             title="Blocked headers by name",
             description=(
                 f"Blocked headers per second by the rule or entry that blocked them ({contract.BLOCKED_NAMES_TOTAL}, "
-                "with a zero before a series' first event). Grey: names that no rule or entry contains. If callers "
-                "need a name, unblock or allow it, or rename it in the client."
+                "with a zero before a series' first event). Grey, {contract.OTHER_HEADER}: names that no "
+                "rule or entry contains. If callers need a name, unblock or allow it, or rename it in the client."
             ),
             unit="cps",
             empty="No header was blocked by name in this range.",
         ),
-        Query(expr=rate(others, ()), legend=unlisted),
-        Query(expr=rate(listed, (header,)), legend=f"{{{{{header}}}}}"),
+        Query(
+            expr="\nor\n".join(per_second(counter, by=(header,)) for counter in counters),
+            legend=f"{{{{{header}}}}}",
+        ),
         stacked=True,
-        colours={unlisted: "#9DA5B4"},
+        colours={contract.OTHER_HEADER: NEUTRAL},
     )
 
 

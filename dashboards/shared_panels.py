@@ -7,6 +7,7 @@ from . import alerts
 from .panels import (
     DECISION_COLOURS,
     GROUP_COLOURS,
+    NEUTRAL,
     NO_METRICS,
     NO_REQUESTS,
     OUTCOME_COLOURS,
@@ -234,7 +235,7 @@ def all_requests() -> Panel:
         ),
         Query(expr=server_requests(), legend="all requests"),
         Query(expr=per_second(contract.REQUESTS_TOTAL), legend="with extra headers"),
-        colours={"all requests": "#9DA5B4", "with extra headers": "blue"},
+        colours={"all requests": NEUTRAL, "with extra headers": "blue"},
     )
 
 
