@@ -104,14 +104,27 @@ ATTR_SHADOW_FORWARDED_NAMES: Final = "extra_headers.shadow.forwarded.names"
 ATTR_SHADOW_STOPPED_NAMES: Final = "extra_headers.shadow.stopped.names"
 ATTR_SHADOW_STOPPED_REASONS: Final = "extra_headers.shadow.stopped.reasons"
 ATTR_TENANT: Final = "extra_headers.tenant"
+ATTR_STOPPED_NAMES: Final = "extra_headers.stopped.names"
+ATTR_STOPPED_REASONS: Final = "extra_headers.stopped.reasons"
+ATTR_STOPPED_RULES: Final = "extra_headers.stopped.rules"
+ATTR_IDENTITY_HEADERS_MISSING_REASONS: Final = "extra_headers.identity_headers.missing_reasons"
 ATTR_SUPPRESSED: Final = "extra_headers.suppressed"
 ATTR_USER: Final = "user.id"
+
+# Keys of an audit record that an OpenTelemetry log record has outside of its attributes.
+KEY_TIMESTAMP: Final = "timestamp"
+KEY_SEVERITY_TEXT: Final = "severity_text"
+KEY_EVENT_NAME: Final = "event_name"
+KEY_TRACE_ID: Final = "trace_id"
+KEY_SPAN_ID: Final = "span_id"
 
 # Names of environment variables.
 ENV_METRICS_PORT: Final = "EXTRA_HEADERS_METRICS_PORT"
 ENV_METRICS_HOST: Final = "EXTRA_HEADERS_METRICS_HOST"
 ENV_OTEL_METRICS: Final = "EXTRA_HEADERS_OTEL_METRICS"
 ENV_CAPTURE_USER: Final = "EXTRA_HEADERS_CAPTURE_USER"
+ENV_AUDIT_LOG: Final = "EXTRA_HEADERS_AUDIT_LOG"
+ENV_AUDIT: Final = "EXTRA_HEADERS_AUDIT"
 ENV_MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 MAX_NAMES_PER_ATTRIBUTE: Final = 32
@@ -273,7 +286,7 @@ LABELS: Final = (
     Attribute(LABEL_VERSION, "string", "Version of the distribution `extra-headers-forwarding`.", example="0.1.0"),
 )
 
-EVENT_ATTRIBUTES: Final = (
+DECISION_ATTRIBUTES: Final = (
     Attribute(ATTR_PROVIDER, "string", "The provider id.", example="vllm"),
     Attribute(ATTR_OUTCOME, "enum", "What happens to the request.", _OUTCOMES),
     Attribute(ATTR_POLICY, "string", "Digest of the policy.", example="f340fc39be6d"),
@@ -328,7 +341,7 @@ EVENT_ATTRIBUTES: Final = (
         example="blue",
     ),
 )
-"""Attributes of spans and of the event alike."""
+"""Attributes of spans, of the event and of audit records."""
 
 SHADOW_ATTRIBUTES: Final = (
     Attribute(
@@ -361,9 +374,59 @@ SHADOW_ATTRIBUTES: Final = (
 """Attributes of spans only."""
 
 AUDIT_ATTRIBUTES: Final = (
+    Attribute(
+        ATTR_STOPPED_NAMES,
+        "string[]",
+        "Names of the blocked and malformed headers in the caller's order; empty for a name that is malformed itself; "
+        f"{_UP_TO}.",
+        example='["Authorization", "X-A"]',
+    ),
+    Attribute(
+        ATTR_STOPPED_REASONS,
+        "string[]",
+        "The reason of each of them, in the same order.",
+        example='["credential", "value"]',
+    ),
+    Attribute(
+        ATTR_STOPPED_RULES,
+        "string[]",
+        "What decided on each of them, in the same order: a rule of the core blocklist, an entry of the operator's "
+        "`block`, or the name of a header that the outbound request carries; empty where none did.",
+        example='["authorization", ""]',
+    ),
+    Attribute(
+        ATTR_IDENTITY_HEADERS_MISSING_REASONS,
+        "string[]",
+        "`absent` or `unusable`, in the order of `extra_headers.identity_headers.missing`.",
+        example='["absent"]',
+    ),
     Attribute(ATTR_SUPPRESSED, "int", "Records that the rate limit held back since the last one.", example="0"),
 )
-"""Attributes of the event only."""
+"""Attributes of the event and of audit records only."""
+
+AUDIT_KEYS: Final = (
+    Attribute(
+        KEY_TIMESTAMP,
+        "string",
+        "Time of the decision, RFC 3339 in UTC with microseconds.",
+        example="2026-11-27T08:30:00.123456Z",
+    ),
+    Attribute(
+        KEY_SEVERITY_TEXT,
+        "enum",
+        "`WARN` if a header was stopped or the request rejected, else `INFO`.",
+        ("WARN", "INFO"),
+    ),
+    Attribute(KEY_EVENT_NAME, "enum", "The name of the event.", (EVENT_DECISION,)),
+    Attribute(
+        KEY_TRACE_ID,
+        "string",
+        "Of the span that carries the decision. Absent where nothing is traced.",
+        example="4bf92f3577b34da6a3ce929d0e0e4736",
+    ),
+    Attribute(KEY_SPAN_ID, "string", "Of the same span.", example="00f067aa0ba902b7"),
+)
+"""What an audit record has besides attributes."""
 
 ENVIRONMENT: Final = (
     Attribute(
@@ -387,6 +450,20 @@ ENVIRONMENT: Final = (
         "boolean",
         "Whether spans and audit records name the user whom the host authenticated; true by default.",
         example="false",
+    ),
+    Attribute(
+        ENV_AUDIT_LOG,
+        "string",
+        "Where audit records go as lines of JSON: `stderr`, or the path of a file. Not set: to the logger "
+        f"`{LOGGER_AUDIT}`.",
+        example="/var/log/ogx/audit.jsonl",
+    ),
+    Attribute(
+        ENV_AUDIT,
+        "enum",
+        "Which requests have an audit record: those with something stopped (the default), or all that have extra "
+        "headers or identity headers.",
+        ("stopped", "all"),
     ),
     Attribute(
         ENV_MULTIPROCESS_DIRECTORY,

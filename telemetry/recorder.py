@@ -13,6 +13,7 @@ from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import spans
 from .audit import AuditLog
+from .audit_sinks import LineSink, LoggerSink
 from .endpoint import start_endpoint
 from .metrics import Metrics, ProviderLabels, ProviderMetrics
 from .multiprocess import prepare_directory
@@ -34,7 +35,8 @@ class Recorder:
         self._labels = labels
         self._complained = False
         self._capture_user = _process_settings().capture_user
-        self._audit = AuditLog()
+        self._every_request = _process_settings().audit_every_request
+        self._audit = AuditLog(_process_audit_sink(), every_request=self._every_request)
         self._fail_open(set_up_tracing)
         metrics = self._fail_open(_process_metrics)
         self._metrics = self._fail_open(ProviderMetrics, metrics, labels) if metrics is not None else None
@@ -101,7 +103,7 @@ class Recorder:
         if self._metrics is not None and identity_headers is not None:
             self._fail_open(self._metrics.record_identity_headers, identity_headers)
         stopped = evaluation is not None and len(evaluation.forwarded) != len(evaluation.decisions)
-        if stopped or (identity_headers is not None and identity_headers.rejected):
+        if stopped or self._every_request or (identity_headers is not None and identity_headers.rejected):
             self._fail_open(self._audit.record, evaluation, attributes, context, identity_headers)
         return context
 
@@ -156,6 +158,14 @@ _unread_fields_logged = RateLimit(burst=1, per_second=1 / 60)
 @cache
 def _process_settings() -> TelemetrySettings:
     return TelemetrySettings.from_environment()
+
+
+@cache
+def _process_audit_sink() -> LineSink | LoggerSink:
+    settings = _process_settings()
+    if settings.audit_log is not None:
+        return LineSink(settings.audit_log)
+    return LoggerSink(every_request=settings.audit_every_request)
 
 
 @cache

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from . import contract
+from .audit_sinks import MAX_LINE_BYTES
 from .contract import Attribute, Metric
 
 _INTRODUCTION = """\
@@ -25,9 +26,14 @@ and then without counts."""
 
 _AUDIT = f"""\
 A request with a blocked or malformed header, or one that is rejected because an identity header is missing, leads to
-one OpenTelemetry log event `{contract.EVENT_DECISION}` with the span attributes above, except for
-`extra_headers.shadow.*`, and those below. The same record goes to the logger `{contract.LOGGER_AUDIT}`. Records are
-rate-limited per provider and process: a burst of 20, then 5 per second."""
+one OpenTelemetry log event `{contract.EVENT_DECISION}` and one audit record with the same attributes. With
+`{contract.ENV_AUDIT}=all`, every request with extra headers or identity headers does. Records are rate-limited per
+provider and process: a burst of 20, then 5 per second, and as many of requests from which nothing was stopped.
+
+With `{contract.ENV_AUDIT_LOG}`, a record is one flat JSON object on one line of ASCII, of {MAX_LINE_BYTES:,} bytes at
+most; longer lists and texts are cut. Without it, the record goes to the logger `{contract.LOGGER_AUDIT}`: a sentence,
+with the same keys as attributes of the log record, where unprintable characters and brackets are escaped. [Audit
+log](logs.md) shows how to collect and query records. An attribute without content is absent."""
 
 
 def render() -> str:
@@ -43,8 +49,8 @@ def _parts() -> Iterator[str]:
     yield _table(
         "Labels", "Label values come from closed sets and from the run config, never from a caller.", contract.LABELS
     )
-    yield _table("Span attributes", _SPANS, (*contract.EVENT_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES))
-    yield _table("Audit log", _AUDIT, contract.AUDIT_ATTRIBUTES)
+    yield _table("Span attributes", _SPANS, (*contract.DECISION_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES))
+    yield _table("Audit log", _AUDIT, (*contract.AUDIT_KEYS, *contract.DECISION_ATTRIBUTES, *contract.AUDIT_ATTRIBUTES))
     yield _table("Environment variables", "Set these for the server process.", contract.ENVIRONMENT)
 
 

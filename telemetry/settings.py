@@ -32,6 +32,10 @@ class TelemetrySettings:
     """Whether the totals are OpenTelemetry counters, too."""
     capture_user: bool = True
     """Whether spans and audit records name the caller whom the host authenticated."""
+    audit_log: str | None = None
+    """Where audit records go as lines of JSON: a path, or `stderr`; None for a logger."""
+    audit_every_request: bool = False
+    """Whether requests from which nothing was stopped have an audit record, too."""
     multiprocess_directory: str | None = None
     """Where several workers share their counters; None for one process."""
 
@@ -43,6 +47,8 @@ class TelemetrySettings:
             metrics_host=environment.get(contract.ENV_METRICS_HOST, "").strip() or _LOOPBACK,
             otel_metrics=_flag(environment, contract.ENV_OTEL_METRICS, default=False),
             capture_user=_flag(environment, contract.ENV_CAPTURE_USER, default=True),
+            audit_log=environment.get(contract.ENV_AUDIT_LOG, "").strip() or None,
+            audit_every_request=_choice(environment, contract.ENV_AUDIT, "stopped", "all") == "all",
             multiprocess_directory=environment.get(contract.ENV_MULTIPROCESS_DIRECTORY) or None,
         )
 
@@ -66,4 +72,12 @@ def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     if text.strip().lower() in _TRUE + _FALSE:
         return text.strip().lower() in _TRUE
     _log.error("extra_headers: %s must be true or false; using %s", name, str(default).lower())
+    return default
+
+
+def _choice(environment: Mapping[str, str], name: str, default: str, *others: str) -> str:
+    text = environment.get(name, "").strip().lower() or default
+    if text in (default, *others):
+        return text
+    _log.error("extra_headers: %s must be %s; using %s", name, " or ".join((default, *others)), default)
     return default

@@ -16,9 +16,11 @@ from tests.attacks.wire import Seen, attacked, provider_data, providers_for, sen
 from tests.server.stack import PROVIDER_KEY, Series, Stack
 
 _STATUS = {None: 200, DecisionKind.MALFORMED: 400, DecisionKind.BLOCKED: 403}
-# How the lines of the server's log begin: its own records, and the traceback of a request that was rejected.
+# How the lines of the server's log begin: its own records, audit records, and the traceback of a rejected request.
 _LOG_LINE = re.compile(
-    r"(INFO|WARNING|ERROR) +\d{4}-\d\d-\d\dT|Traceback |  |extra_headers\.forwarding\.ogx\.host\.\w+Error: "
+    r"(INFO|WARNING|ERROR) +\d{4}-\d\d-\d\dT|Traceback |  |"
+    r'\{"timestamp": |'
+    r"extra_headers\.forwarding\.ogx\.host\.\w+Error: "
 )
 # Stands in the values and malformed names of the corpus, and in none that may be shown.
 _SECRET = "evil"
@@ -82,17 +84,21 @@ class TestClass:
         """One record for each request with something to stop, with reasons and valid names, and none for others."""
         for case, _, seen in played.of(attack_class):
             stopped = {
-                kind: Counter(r.value for k, r in case.expected if k is kind) for kind in ("blocked", "malformed")
+                kind.value: Counter(r.value for k, r in case.expected if k is kind)
+                for kind in (DecisionKind.BLOCKED, DecisionKind.MALFORMED)
             }
             if not any(stopped.values()):
                 assert seen.audit == [], case
                 continue
             (record,) = seen.audit
             for kind, reasons in stopped.items():
-                listed = ",".join(f"{reason}:{count}" for reason, count in sorted(reasons.items()))
-                assert record.get(kind, "") == listed, case
-            assert record["outcome"] == ("filtered" if case.rejected_for is None else "rejected")
-            assert record["forwarded"] == len(case.forwarded())
+                assert record[f"extra_headers.{kind}.count"] == reasons.total(), case
+                assert record.get(f"extra_headers.{kind}.reasons", []) == sorted(reasons), case
+            shown = min(stopped["blocked"].total() + stopped["malformed"].total(), contract.MAX_NAMES_PER_ATTRIBUTE)
+            for key in (contract.ATTR_STOPPED_NAMES, contract.ATTR_STOPPED_REASONS, contract.ATTR_STOPPED_RULES):
+                assert len(record[key]) == shown, case
+            assert record[contract.ATTR_OUTCOME] == ("filtered" if case.rejected_for is None else "rejected")
+            assert record[contract.ATTR_FORWARDED_COUNT] == len(case.forwarded())
 
     def test_no_value_shows_and_no_line_is_injected(self, played: Played, attack_class: str) -> None:
         """The log grows by lines of the server's own, in printable ASCII; neither it nor the answer holds a value."""

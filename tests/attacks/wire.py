@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from extra_headers.forwarding.testing.processes import inference_provider
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
+from extra_headers.telemetry import contract
 from tests.attacks.corpus import Case
 from tests.server.stack import PROVIDER_KEY, Stack
 from tests.telemetry.servers import running
@@ -21,7 +21,6 @@ from tests.telemetry.servers import running
 _CASES_FOR_ONE_PROVIDER = 20
 # The host wraps its log lines at the width of the terminal.
 _COLUMNS = "3000"
-_AUDIT = re.compile(r'^WARNING +\S+ +(\{"event": "extra_headers\.decision".*\}) +category=')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Seen:
     @property
     def audit(self) -> list[dict[str, Any]]:
         """The audit records among the log lines."""
-        return [json.loads(match[1]) for line in self.log if (match := _AUDIT.match(line))]
+        return [json.loads(line) for line in self.log if line.startswith("{")]
 
 
 def providers_for(cases: Sequence[Case]) -> dict[str, list[Case]]:
@@ -72,7 +71,8 @@ def attacked(directory: Path, cases: dict[str, list[Case]]) -> Iterator[Stack]:
             config["providers"]["inference"].append(entry)
 
     # With dozens of providers; on a busy machine it takes minutes.
-    with running(directory, {"COLUMNS": _COLUMNS}, change=configure, timeout=300) as stack:
+    environment = {"COLUMNS": _COLUMNS, contract.ENV_AUDIT_LOG: "stderr"}
+    with running(directory, environment, change=configure, timeout=300) as stack:
         yield stack
 
 

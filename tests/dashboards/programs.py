@@ -15,6 +15,7 @@ DEBIAN_PACKAGES = {
     "faketime": "faketime",
     "node": "nodejs",
     "npm": "npm",
+    "jq": "jq",
 }
 
 

@@ -35,6 +35,10 @@ CHECKED_BY: Mapping[tuple[str, str], str] = {
     ("docs/quick-start.md", "python"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "shell"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "text"): "tests/docs/test_quick_start.py",
+    **{
+        ("docs/logs.md", language): "tests/docs/test_logs.py"
+        for language in ("shell", "text", "json", "yaml", "alloy", "logql", "kql")
+    },
     ("README.md", "text"): "tests/demo/test_scenarios.py",
 }
 """Blocks that need more than a directory: those of a page in a language, and the test that runs them."""

@@ -17,7 +17,8 @@ from extra_headers.forwarding import (
 )
 from extra_headers.forwarding.policy.model import parse_policy
 from extra_headers.forwarding.policy.provider_data import RepeatedKeys
-from extra_headers.telemetry.audit import _line
+from extra_headers.telemetry.audit import AuditLog
+from extra_headers.telemetry.audit_sinks import MAX_LINE_BYTES, AuditRecord, json_line, log_message
 from extra_headers.telemetry.spans import decision_attributes
 from tests.attacks.corpus import caller_headers
 from tests.core.oracle import expected_reasons
@@ -70,9 +71,28 @@ def _check_decisions(headers: object, policy: Policy) -> None:
         assert len(evaluation.decisions) == 1
     if evaluation.rejected_for is not None:
         assert dict(evaluation.forwarded) == {}
-    shown = [repr(evaluation), _line(evaluation, (), decision_attributes(evaluation, "vllm", policy.digest), None, 0)]
+    shown = [repr(evaluation), *_audit_texts(evaluation, policy)]
     try:
         evaluation.raise_for_rejection("vllm")
     except (BlockedHeadersError, MalformedHeadersError) as error:
         shown.append(str(error))
     assert all(text.isascii() and text.isprintable() for text in shown)
+
+
+class _Shown:
+    """Keeps what an audit record shows, as a line and as a log record."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def write(self, record: AuditRecord) -> None:
+        line = json_line(record)
+        assert len(line) <= MAX_LINE_BYTES
+        self.texts += [line.decode().removesuffix("\n"), log_message(record)]
+
+
+def _audit_texts(evaluation: Evaluation, policy: Policy) -> list[str]:
+    shown = _Shown()
+    attributes = decision_attributes(evaluation, "vllm", policy.digest)
+    AuditLog(shown, every_request=True).record(evaluation, attributes, None)
+    return shown.texts

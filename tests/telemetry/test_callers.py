@@ -25,7 +25,7 @@ def test_the_authenticated_caller(tmp_path: Path, captured: bool) -> None:  # no
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "EXTRA_HEADERS_CAPTURE_USER": str(captured),
-            "OGX_LOG_WIDTH": "1000",
+            "EXTRA_HEADERS_AUDIT_LOG": str(tmp_path / "audit.jsonl"),
         }
         with running(tmp_path, environment, change=_authenticate_by_header) as stack:
             target = ENDPOINTS["chat"]
@@ -44,10 +44,9 @@ def test_the_authenticated_caller(tmp_path: Path, captured: bool) -> None:  # no
                 return [s for s in collector.spans if "extra_headers.provider" in s.attributes]
 
             wait_until(lambda: {s.kind for s in calls()} >= {SpanKind.CLIENT, SpanKind.SERVER})
-            (line,) = [line for line in stack.server.log.splitlines() if '"extra_headers.decision"' in line]
 
-    record = json.loads(line[line.index("{") : line.rindex("}") + 1])
+    record = json.loads((tmp_path / "audit.jsonl").read_text())
     expected = ("alice@example.org", "blue") if captured else (None, None)
-    assert (record.get("user"), record.get("tenant")) == expected
+    assert (record.get("user.id"), record.get("extra_headers.tenant")) == expected
     for span in calls():
         assert (span.attributes.get("user.id"), span.attributes.get("extra_headers.tenant")) == expected

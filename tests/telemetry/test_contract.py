@@ -14,7 +14,7 @@ from extra_headers.telemetry.reference import render
 from extra_headers.telemetry.settings import TelemetrySettings
 from extra_headers.telemetry.spans import decision_attributes, shadow_attributes
 
-_ON_SPANS = {a.name: a for a in (*contract.EVENT_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES)}
+_ON_SPANS = {a.name: a for a in (*contract.DECISION_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES)}
 
 
 def _constants(prefix: str) -> list[str]:
@@ -38,7 +38,7 @@ def test_every_family_is_registered_as_described() -> None:
 
 def test_every_name_is_described_once() -> None:
     """Each name that code can import is described, and nothing is described twice or without a name."""
-    attributes = (contract.EVENT_ATTRIBUTES, contract.SHADOW_ATTRIBUTES, contract.AUDIT_ATTRIBUTES)
+    attributes = (contract.DECISION_ATTRIBUTES, contract.SHADOW_ATTRIBUTES, contract.AUDIT_ATTRIBUTES)
 
     assert _names(contract.LABELS) == _constants("LABEL_")
     assert _names(*attributes) == _constants("ATTR_")

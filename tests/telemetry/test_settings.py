@@ -7,7 +7,9 @@ from extra_headers.telemetry.settings import TelemetrySettings
 
 def test_defaults() -> None:
     """Without any variable there is no endpoint, nothing is opted into, and the caller is recorded."""
-    assert TelemetrySettings.from_environment({}) == TelemetrySettings(None, "127.0.0.1", False, True, None)
+    assert TelemetrySettings.from_environment({}) == TelemetrySettings(
+        None, "127.0.0.1", False, True, None, False, None
+    )
 
 
 def test_all_of_them() -> None:
@@ -17,9 +19,11 @@ def test_all_of_them() -> None:
         "EXTRA_HEADERS_METRICS_HOST": "0.0.0.0",  # noqa: S104 - read, not bound
         "EXTRA_HEADERS_OTEL_METRICS": "True",
         "EXTRA_HEADERS_CAPTURE_USER": "off",
+        "EXTRA_HEADERS_AUDIT_LOG": "audit.jsonl",
+        "EXTRA_HEADERS_AUDIT": "ALL",
         "PROMETHEUS_MULTIPROC_DIR": "somewhere",
     }
-    expected = TelemetrySettings(9465, "0.0.0.0", True, False, "somewhere")  # noqa: S104
+    expected = TelemetrySettings(9465, "0.0.0.0", True, False, "audit.jsonl", True, "somewhere")  # noqa: S104
     assert TelemetrySettings.from_environment(environment) == expected
 
 
@@ -38,3 +42,10 @@ def test_a_bad_flag_is_reported_and_ignored(caplog: pytest.LogCaptureFixture) ->
     assert settings.capture_user
     (record,) = caplog.records
     assert "EXTRA_HEADERS_CAPTURE_USER must be true or false; using true" in record.getMessage()
+
+
+def test_a_bad_choice_is_reported_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """A word that is none of the choices keeps the default."""
+    assert not TelemetrySettings.from_environment({"EXTRA_HEADERS_AUDIT": "everything"}).audit_every_request
+    (record,) = caplog.records
+    assert "EXTRA_HEADERS_AUDIT must be stopped or all; using stopped" in record.getMessage()
