@@ -54,7 +54,7 @@ def _ours(config: object, environment: dict[str, str]) -> str:
 
 
 @given(_CONFIGS, _ENVIRONMENTS)
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=150)
 def test_what_it_makes_is_what_ogx_makes(config: object, environment: dict[str, str]) -> None:
     """Values, types, what is left out of lists, and the variable that is missing."""
     with mock.patch.dict(os.environ, {"HOME": "/home/x", **environment}, clear=True):

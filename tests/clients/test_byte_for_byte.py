@@ -55,7 +55,7 @@ def test_what_is_forwarded_arrives_byte_for_byte(kind: Kind, upstream: Recording
         plain, carrying = upstream.take()
         return plain, carrying
 
-    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=12, deadline=None, derandomize=True, database=None)
     @given(_headers)
     def arrives(headers: dict[str, str]) -> None:
         plain, carrying = asyncio.run(call(headers))

@@ -33,6 +33,11 @@ def many(count: int) -> dict[str, object]:
     return {f"X-{i}": "v" for i in range(count)}
 
 
+def characters() -> list[str]:
+    """Return every character of the basic plane, surrogates included, and a sample of the others."""
+    return [chr(i) for i in (*range(0x10000), *range(0x10000, 0x110000, 97))]
+
+
 def limited(**limits: int) -> Policy:
     """Return a policy with these limits that drops what is malformed."""
     limits.setdefault("max_value_bytes", min(4096, limits.get("max_total_bytes", 4096)))

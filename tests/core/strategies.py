@@ -10,7 +10,7 @@ from tests.core.oracle import Headers
 from tests.core.test_blocklist import DESIGN
 from tests.core.test_names import TCHAR
 
-law = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+law = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 CORE_PATTERNS = [pattern for patterns in DESIGN.values() for pattern in patterns.split(", ")]
 OTHER_STEMS = ["x-own", "x-a", "x-b", "x-bc", "y-a", "x.y", "a", "openai-x"]

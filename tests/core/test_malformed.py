@@ -3,13 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import batched
 from types import MappingProxyType
 
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Outcome, Reason, evaluate
 from extra_headers.forwarding.policy.evaluation import malformed_envelope
-from tests.core.helpers import DEFAULT, DROP, limited, many, reason, reasons
+from tests.core.helpers import DEFAULT, DROP, characters, limited, many, reason, reasons
 
 MALFORMED_ENVELOPES: list[object] = [
     None,
@@ -180,11 +181,11 @@ class TestValue:
         assert dict(evaluate({"X-A": value}, DEFAULT).forwarded) == {"X-A": value}
 
     def test_every_character(self) -> None:
-        """Inside a value: tab and 0x20 to 0x7E, of all that Unicode and its surrogates offer."""
+        """Inside a value: only tab and 0x20 to 0x7E."""
         policy = limited(max_headers=1024, max_total_bytes=131072)
         passing: set[str] = set()
-        for start in range(0, 0x110000, 1024):
-            headers = {f"X-{i}": f"a{chr(start + i)}b" for i in range(1024)}
+        for batch in batched(characters(), 1024):
+            headers = {f"X-{i}": f"a{character}b" for i, character in enumerate(batch)}
             passing |= {value[1] for value in evaluate(headers, policy).forwarded.values()}
         assert passing == {"\t", *map(chr, range(0x20, 0x7F))}
 
