@@ -5,21 +5,29 @@ never fail a server: each step logs one line instead. The SDK and the instrument
 they would be most of what the add-on adds to the start of a server without traces.
 """
 
-import importlib
 import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
+from .spans import annotate_client_span
+
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 
 _log = logging.getLogger(__name__)
 _PROCESSOR_MARK = "_extra_headers_span_processor"
+_EXPORTER_PACKAGES = {
+    "otlp_proto_http": "extra-headers-forwarding[otlp]",
+    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
+}
 
 
 def set_up_tracing() -> None:
@@ -33,10 +41,19 @@ def attach_span_processor() -> None:
     provider = _sdk_provider()
     if provider is None or hasattr(provider, _PROCESSOR_MARK):
         return
-    from .processor import DecisionSpanProcessor  # noqa: PLC0415 - see above
-
     setattr(provider, _PROCESSOR_MARK, True)
-    provider.add_span_processor(DecisionSpanProcessor())
+    provider.add_span_processor(create_span_processor())
+
+
+def create_span_processor() -> "SpanProcessor":
+    """Return what writes decisions to CLIENT spans, and keeps captured values of extra headers out of them."""
+    from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415 - see above
+
+    class DecisionSpanProcessor(SpanProcessor):
+        def on_start(self, span: "Span", parent_context: "Context | None" = None) -> None:  # noqa: ARG002 - the SDK's
+            annotate_client_span(span)  # HTTP instrumentations capture request headers before a span starts
+
+    return DecisionSpanProcessor()
 
 
 def _sdk_provider() -> "TracerProvider | None":
@@ -55,32 +72,65 @@ def _guarded(step: Callable[[], None]) -> None:
 
 
 def _install_tracer_provider() -> None:
-    """Install a tracer provider that exports over OTLP, where the environment asks for one and nobody installed any."""
+    """Install a tracer provider where the environment asks for traces and nobody installed any.
+
+    It is what the SDK's own configurator makes of the environment, but for metrics and logs: those are the host's.
+    """
     if not _wants_traces() or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    if importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is None:
-        _log.warning(
-            "extra_headers: OTEL_EXPORTER_OTLP_ENDPOINT is set but no exporter is installed; "
-            "pip install opentelemetry-exporter-otlp-proto-http"
-        )
-        return
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk import _configuration as sdk  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
-    exporter = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter").OTLPSpanExporter()
-    provider = TracerProvider(resource=Resource.create())
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
+    names: Sequence[str] = ()
+    try:
+        with _defaults_of_the_specification():
+            names = sdk._get_exporter_names("traces")  # noqa: SLF001 - `opentelemetry-instrument` calls it, too
+        exporters, _, _ = sdk._import_exporters(names, [], [])  # noqa: SLF001
+        sdk._init_tracing(  # noqa: SLF001
+            exporters=exporters,
+            sampler=sdk._import_sampler(sdk._get_sampler()),  # noqa: SLF001
+            id_generator=sdk._import_id_generator(sdk._get_id_generator()),  # noqa: SLF001
+            resource=Resource.create(),
+        )
+    except Exception as error:
+        _log.warning("extra_headers: no traces, requests are not affected: %s%s", error, _hint(names))
 
 
 def _wants_traces() -> bool:
-    environ = os.environ
-    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if _given("OTEL_SDK_DISABLED").lower() == "true":
         return False
-    if environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() != "otlp":
-        return False
-    return bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+    if exporters := _given("OTEL_TRACES_EXPORTER"):
+        return exporters.lower() != "none"
+    return bool(_given("OTEL_EXPORTER_OTLP_ENDPOINT") or _given("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+
+
+def _given(variable: str) -> str:
+    """Return the value of a variable; an empty one is unset, by the specification."""
+    return os.environ.get(variable, "").strip()
+
+
+@contextmanager
+def _defaults_of_the_specification() -> Iterator[None]:
+    """Have unset variables read as OTLP over HTTP. The SDK's own defaults are no exporter, and gRPC."""
+    defaults = {"OTEL_TRACES_EXPORTER": "otlp"}
+    if not _given("OTEL_EXPORTER_OTLP_PROTOCOL"):
+        defaults["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = "http/protobuf"
+    before = {name: os.environ.get(name) for name in defaults if not _given(name)}
+    os.environ.update({name: defaults[name] for name in before})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _hint(names: Sequence[str]) -> str:
+    installed = {entry.name for entry in entry_points(group="opentelemetry_traces_exporter")}
+    missing = [package for name, package in _EXPORTER_PACKAGES.items() if name in names and name not in installed]
+    return f"; pip install '{missing[0]}'" if missing else ""
 
 
 def _instrument_http_clients() -> None:

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Tracer
 
-from extra_headers.telemetry.processor import DecisionSpanProcessor
 from extra_headers.telemetry.spans import clear_decision
+from extra_headers.telemetry.tracing import create_span_processor
 
 
 class _CountingIds(IdGenerator):
@@ -64,7 +64,7 @@ def tracing() -> Iterator[Tracing]:
     """Return a tracer provider that exports into memory."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(id_generator=_CountingIds())
-    provider.add_span_processor(DecisionSpanProcessor())
+    provider.add_span_processor(create_span_processor())
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield Tracing(provider, exporter)
     clear_decision()
