@@ -11,7 +11,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..run_config.checks import Checked, Finding
+    from ..run_config.findings import Finding
+    from ..run_config.policies import Checked
 
 _EPILOG = """\b
 Examples:

@@ -14,7 +14,7 @@ from .errors import UnusableInputError
 if TYPE_CHECKING:
     from ..policy.identity import User
     from ..policy.model import Policy
-    from ..run_config.checks import Checked
+    from ..run_config.policies import Checked
     from ..run_config.providers import Provider, RunConfig
 
 _EPILOG = """\b
@@ -126,8 +126,10 @@ def _from_data(context: click.Context, data: str, checked: "Checked") -> object 
 
 def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[RunConfig, Checked, Policy]":
     """Return the provider that is asked for, if its policy can be used."""
-    from ..run_config import checks  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.checks import check_provider  # noqa: PLC0415 - too slow for `--help`
     from ..run_config.environment import shown  # noqa: PLC0415 - likewise
+    from ..run_config.findings import Level  # noqa: PLC0415 - likewise
+    from ..run_config.policies import check_policy  # noqa: PLC0415 - likewise
     from ..run_config.providers import read_run_config  # noqa: PLC0415 - likewise
     from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - likewise
     from . import console  # noqa: PLC0415 - likewise
@@ -138,8 +140,8 @@ def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[
     except UnusableFileError as error:
         _fail(context, f"{path} {error}")
     provider = _chosen(context, path, config, wanted)
-    wrong = [f for f in checks.check_provider(config, provider) if f.level is checks.Level.ERROR]
-    checked, _ = checks.check_policy(config, provider)
+    wrong = [finding for finding in check_provider(config, provider) if finding.level is Level.ERROR]
+    checked, _ = check_policy(config, provider)
     if checked.policy is None or wrong:
         more = f"; `extra-headers check` shows {len(wrong) - 1} more" if len(wrong) > 1 else ""
         message = console.printable(f"{shown(provider.id)}: {wrong[0].message}")

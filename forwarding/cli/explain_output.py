@@ -7,9 +7,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..policy.model import Policy
-from ..run_config.checks import Checked, without_users
 from ..run_config.environment import shown
 from ..run_config.explanation import Explanation
+from ..run_config.policies import Checked, without_users
 from ..run_config.providers import RunConfig
 from .console import LEVEL_STYLES, make_console, printable, show
 

@@ -13,8 +13,8 @@ from ..policy.evaluation import evaluate
 from ..policy.field_names import normalize_name
 from ..policy.identity import IdentityHeaders, User
 from ..policy.model import Policy
-from .checks import Checked, line_of
 from .environment import FromEnvironment, shown
+from .policies import Checked, policy_line
 from .providers import Provider, RunConfig
 
 _LISTS = {Reason.ALLOWED: "allow", Reason.OPERATOR: "block"}
@@ -118,5 +118,5 @@ def _explain(
         index = getattr(policy, name).index(rule)
         entry = checked.provider.setting[name][index]
         rule = shown(entry) if isinstance(entry, FromEnvironment) else rule
-        source = f"{name}[{index}], line {line_of(config, checked.provider, (name, index))}"
+        source = f"{name}[{index}], line {policy_line(config, checked.provider, (name, index))}"
     return Explained(decision, header, rule, source)

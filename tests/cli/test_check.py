@@ -103,7 +103,7 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "a type without outbound calls": (
         _config(entry("st", "inline::sentence-transformers")),
-        [("error", 7, "st", "of type inline::sentence-transformers makes no outbound calls")],
+        [("error", 7, "st", "of type inline::sentence-transformers makes no outbound requests")],
     ),
     "an unknown type": (
         _config(entry("x", "remote::vlllm")),
@@ -111,11 +111,11 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "another API": (
         _config(entry("guard", "remote::passthrough"), api="safety"),
-        [("error", 7, "guard", "only inference providers carry extra headers, not safety")],
+        [("error", 7, "guard", "only inference providers have extra headers, not safety")],
     ),
     "the add-on on another API": (
         _config(entry("guard", "remote::passthrough", "false"), api="safety"),
-        [("error", 5, "guard", "only inference providers carry extra headers, not safety")],
+        [("error", 5, "guard", "only inference providers have extra headers, not safety")],
     ),
     "a field that two share": (
         _config(entry("a"), entry("b")),

@@ -4,35 +4,48 @@ import pytest
 
 from tests.cli.conftest import Invoke, Write, entry, provider
 
+_SETTINGS = [
+    "{allow: ['${env.CANARY}', x-a]}",
+    "{allow: ['${env.CANARY}*', '${env.CANARY}-a']}",
+    "{block: ['${env.CANARY}', '${env.CANARY}']}",
+    "{allow: ['${env.CANARY}'], block: ['x-b', '${env.CANARY:=x}*']}",
+    "{unblock: ['${env.CANARY}']}",
+    "{allow: [{model_id: ''}, '${env.CANARY}', x-a]}",
+    "{field: '${env.CANARY}'}",
+    "{on_blocked: '${env.CANARY}'}",
+    "{limits: '${env.CANARY}'}",
+    "{set: {x-a: '${env.CANARY}'}}",
+    "{set: {x-a: '${user.id}${env.CANARY}'}, shadow: {allow: ['${env.CANARY}']}}",
+    "'${env.CANARY}'",
+]
+_CANARIES = ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canary_1", f"sk-Canary_1{'a' * 500}"]
 
-@pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "{allow: ['${env.CANARY}', x-a]}",
-        "{allow: ['${env.CANARY}*', '${env.CANARY}-a']}",
-        "{block: ['${env.CANARY}', '${env.CANARY}']}",
-        "{allow: ['${env.CANARY}'], block: ['x-b', '${env.CANARY:=x}*']}",
-        "{unblock: ['${env.CANARY}']}",
-        "{allow: [{model_id: ''}, '${env.CANARY}', x-a]}",
-        "{field: '${env.CANARY}'}",
-        "{on_blocked: '${env.CANARY}'}",
-        "{limits: '${env.CANARY}'}",
-        "'${env.CANARY}'",
-    ],
-)
-@pytest.mark.parametrize("canary", ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canary_1"])
-def test_a_value_of_the_environment_is_never_shown(  # noqa: PLR0913, PLR0917 - a table
-    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, setting: str, canary: str
+
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+@pytest.mark.parametrize("canary", _CANARIES, ids=lambda canary: canary[:20])
+def test_a_value_of_the_environment_is_never_printed(
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, canary: str
 ) -> None:
     """Whatever setting it gets into, whether it is usable there or not: it may be a secret put in the wrong place."""
     monkeypatch.setenv("CANARY", canary)
-    config = provider(setting).replace("base_url: ", "api_token: ${env.CANARY}\n      base_url: ")
+    for setting in _SETTINGS:
+        config = provider(setting).replace("base_url: ", "api_token: ${env.CANARY}\n      base_url: ")
 
-    done = invoke("check", "--format", form, write(config))
+        done = invoke("check", "--format", form, write(config))
 
-    assert "canary" not in done.out.replace("env.CANARY", "").lower()
-    assert "env.CANARY" in done.out or "'drop' or 'reject'" in done.out
+        assert "canary" not in done.out.replace("env.CANARY", "").lower(), setting
+        assert "env.CANARY" in done.out or "'drop' or 'reject'" in done.out or form == "github", setting
+
+
+def test_explain_prints_no_value_of_the_environment(
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in a decision nor in the reason why it cannot decide."""
+    for canary in _CANARIES:
+        monkeypatch.setenv("CANARY", canary)
+        for setting in _SETTINGS:
+            done = invoke("explain", write(provider(setting)), "-H", "X-A: 1", "-H", "X-B: 1")
+            assert "canary" not in (done.out + done.err).replace("env.CANARY", "").lower(), setting
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -9,8 +9,8 @@ from typing import Any
 
 from extra_headers.telemetry import contract
 
-from ...run_config.checks import check_policy
 from ...run_config.explanation import explain_request
+from ...run_config.policies import check_policy
 from ...run_config.providers import read_run_config
 from ...testing.recording_provider import ReceivedRequest
 from .client import Reply, Scrape, chat, scrape
