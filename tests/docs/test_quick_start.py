@@ -14,7 +14,7 @@ import pytest
 from extra_headers.forwarding.testing.processes import ServerProcess, free_port
 from tests.docs.pages import ROOT, Block, blocks
 from tests.docs.test_blocks import is_checked_for_form
-from tests.watch.endpoint import wait_until
+from tests.waiting import wait_until
 
 PAGE = blocks(ROOT / "docs" / "quick-start.md")
 _START_SECONDS = 240.0

@@ -16,7 +16,8 @@ from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from extra_headers.telemetry import contract
 from tests.dashboards.programs import run
 from tests.server.stack import PROVIDER_KEY, Stack
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 _DAY = 86_400
 _HEADERS = {"X-Tenant": "a", "Authorization": "evil"}

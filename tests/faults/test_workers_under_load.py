@@ -14,7 +14,8 @@ import httpx
 from extra_headers.forwarding.testing.processes import free_port
 from extra_headers.telemetry import contract
 from tests.server.stack import Series, Stack, grown
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 _CALLERS = 8
 _HEADERS = {"Authorization": "evil", "X-Tenant": "a"}

@@ -10,7 +10,7 @@ from extra_headers.telemetry import contract
 from tests.llama_stack.traced import Traced
 from tests.server.host import HEADER
 from tests.server.stack import PROVIDER_KEY
-from tests.telemetry.servers import wait_until
+from tests.waiting import wait_until
 
 _MIXED = {"X-MAAS-SUBSCRIPTION": "free-tier", "Authorization": "Bearer evil", "x-api-key": "evil"}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from tests.server.stack import Stack
-from tests.telemetry.servers import wait_until
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from extra_headers.forwarding.testing.recording_provider import Answer, Received
 from extra_headers.telemetry import contract
 from tests.providers.answers import answer_as_any_provider
 from tests.server.stack import Stack
-from tests.telemetry.servers import wait_until
+from tests.waiting import wait_until
 
 
 def _data(tenant: str) -> dict[str, str]:

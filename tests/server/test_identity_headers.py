@@ -14,7 +14,7 @@ from extra_headers.forwarding.testing.recording_provider import ReceivedRequest,
 from extra_headers.telemetry import contract
 from tests.server.identities import ALICE, BOB, SET, authenticating_config, sent_for
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
-from tests.telemetry.servers import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Real servers with the telemetry settings that a test asks for."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -90,18 +89,3 @@ def running(  # noqa: PLR0913 - each with its default
         client = cleanup.enter_context(httpx.Client(timeout=60, limits=limits))
         upstream.take()
         yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
-
-
-def wait_until[T](condition: Callable[[], T], seconds: float = 60) -> T:
-    """Return the first truthy value of `condition`.
-
-    Raises:
-        TimeoutError: there was none in time.
-
-    """
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds:.0f} s")
-        time.sleep(0.05)
-    return value

@@ -9,7 +9,8 @@ from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from tests.server.stack import ENDPOINTS
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 
 def _authenticate_by_header(config: dict[str, Any]) -> None:

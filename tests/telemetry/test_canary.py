@@ -13,7 +13,8 @@ from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from extra_headers.forwarding.testing.processes import free_port
 from extra_headers.forwarding.testing.recording_provider import Answer, ReceivedRequest, answer_as_provider
 from tests.server.stack import ENDPOINTS, Stack
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 
 class Secrets:

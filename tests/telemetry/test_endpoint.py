@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from extra_headers.forwarding.testing.processes import free_port
-from tests.telemetry.servers import wait_until
+from tests.waiting import wait_until
 
 _DESCRIPTORS = 64
 _SERVE = """

@@ -17,7 +17,8 @@ import pytest
 from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from extra_headers.forwarding.testing.processes import free_port
 from tests.server.stack import Stack
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 _REQUESTS = 30
 

@@ -11,7 +11,8 @@ import yaml
 from extra_headers.forwarding.testing.otlp_receiver import OtlpReceiver
 from extra_headers.forwarding.testing.processes import free_port
 from tests.dashboards.programs import program
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def test_from_a_counter_to_its_trace(tmp_path: Path) -> None:
                     return []
                 return [exemplar for series in answer.get("data", []) for exemplar in series["exemplars"]]
 
-            (exemplar,) = wait_until(exemplars, 30)
+            (exemplar,) = wait_until(exemplars, seconds=30)
             ids = (exemplar["labels"]["trace_id"], exemplar["labels"]["span_id"])
             (span,) = wait_until(lambda: [s for s in collector.spans if (s.trace_id, s.span_id) == ids])
             assert span.attributes["extra_headers.blocked.names"] == ["Authorization"]

@@ -17,8 +17,9 @@ from extra_headers.telemetry import contract
 from extra_headers.telemetry.metrics import Metrics, ProviderMetrics
 from extra_headers.telemetry.spans import shadow_attributes
 from tests.server.stack import ENDPOINTS, PROVIDER_KEY
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
 from tests.telemetry.totals import totals
+from tests.waiting import wait_until
 
 _NUMBERS = itertools.count(1)
 POLICY = Policy.model_validate(

@@ -8,7 +8,8 @@ from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
 from tests.server.stack import Stack
-from tests.telemetry.servers import FILTERED, running, wait_until
+from tests.telemetry.servers import FILTERED, running
+from tests.waiting import wait_until
 
 _HEADERS = {"X-Tenant": "blue", "Authorization": "evil"}
 

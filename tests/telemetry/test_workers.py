@@ -10,7 +10,8 @@ import httpx
 
 from extra_headers.forwarding.testing.processes import free_port
 from tests.server.stack import Stack
-from tests.telemetry.servers import running, wait_until
+from tests.telemetry.servers import running
+from tests.waiting import wait_until
 
 _CREDENTIAL = ("blocked", "on", "credential")
 
