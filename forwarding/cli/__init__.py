@@ -1,4 +1,4 @@
-"""The `extra-headers` command; what it does stands in `commands`."""
+"""The `extra-headers` command; `app` contains its sub-commands."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     """
     try:
-        # Imported here, so that Ctrl-C while Python still loads the libraries gives no traceback either.
+        # Imported here, so that Ctrl-C while Python loads the libraries gives no traceback.
         from .app import run  # noqa: PLC0415 - see above
 
         run(arguments)

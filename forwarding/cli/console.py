@@ -1,4 +1,4 @@
-"""How the commands print: in colour on a terminal, plain lines elsewhere, never a control code of others."""
+"""How the commands print: in colour on a terminal, in plain lines elsewhere, with control codes escaped."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-# No table is wider, so that one in a pipe stays one line a row.
+# Wide enough that a row of a table in a pipe is one line.
 _UNLIMITED = 100_000
 LEVEL_STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with everything that is not printable written as in a Python string: `\n`, `\x1b`."""
+    r"""Return `text` with unprintable characters escaped as in a Python string: `\n`, `\x1b`."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
@@ -44,12 +44,12 @@ def make_console(limit: int = _UNLIMITED) -> Console:
 
 
 def show(console: Console, content: RenderableType = "", *, soft_wrap: bool = False) -> None:
-    """Print, without the spaces that fill the lines of a table.
+    """Print without the trailing spaces that fill the lines of a table.
 
     Args:
-        console: where to.
-        content: what.
-        soft_wrap: leave it to the terminal to break lines that are too long for it.
+        console: the console to print to.
+        content: the text or table.
+        soft_wrap: let the terminal break long lines.
 
     """
     with console.capture() as captured:
@@ -59,7 +59,7 @@ def show(console: Console, content: RenderableType = "", *, soft_wrap: bool = Fa
 
 
 def table(rows: Iterable[Sequence[str | Text]], headings: Sequence[str], indent: int = 2) -> Table:
-    """Return a table without lines; text is taken as it is."""
+    """Return a table without borders. Strings are not markup."""
     grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for number, heading in enumerate(headings):
         grid.add_column(" " * indent + heading if number == 0 else heading, overflow="fold")

@@ -1,7 +1,7 @@
-"""Ctrl-C and its relatives, noted as they come and obeyed where nothing can be left behind.
+"""SIGINT, SIGTERM and SIGHUP, recorded when they arrive and acted on where the program can stop safely.
 
-An exception raised wherever the program happens to be could lose a server between its start and the note of its process
-id, or break off its end.
+An exception raised at an arbitrary place could lose a server between its start and the record of its process id, or
+interrupt the cleanup.
 """
 
 import signal
@@ -16,7 +16,7 @@ _LATENCY_SECONDS = 0.1
 
 
 class Stopped(BaseException):
-    """A signal asked the program to stop. No error, so that nothing on its way takes it for one."""
+    """A signal asked the program to stop. Not an `Exception`, so that nothing handles it as an error."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -26,14 +26,14 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Notes SIGINT, SIGTERM and SIGHUP while the `with` block runs."""
+    """Records SIGINT, SIGTERM and SIGHUP while the `with` block runs."""
 
     def __init__(self) -> None:
         self._number: int | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._previous = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        self._previous = {number: signal.signal(number, self._record) for number in _SIGNALS}
         return self
 
     def __exit__(
@@ -42,20 +42,20 @@ class Signals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _record(self, number: int, _frame: FrameType | None) -> None:
         self._number = number
 
     def forget(self) -> None:
-        """Take a signal as obeyed."""
+        """Forget a signal that has been acted on."""
         self._number = None
 
     def check(self) -> None:
-        """Raise `Stopped` if a signal has come."""
+        """Raise `Stopped` if a signal has arrived."""
         if self._number is not None:
             raise Stopped(self._number)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; raises `Stopped` as soon as a signal comes."""
+        """Sleep; raise `Stopped` as soon as a signal arrives."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self.check()
@@ -63,7 +63,7 @@ class Signals:
         self.check()
 
     def results[T](self, futures: Iterable[Future[T]]) -> list[T]:
-        """Wait for all futures and return their results; raises `Stopped` as soon as a signal comes."""
+        """Wait for all futures and return their results; raise `Stopped` as soon as a signal arrives."""
         pending = list(futures)
         while wait(pending, _LATENCY_SECONDS).not_done:
             self.check()

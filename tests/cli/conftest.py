@@ -27,7 +27,7 @@ type Write = Callable[..., str]
 
 @pytest.fixture
 def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    """Return what runs `extra-headers` with arguments and standard input."""
+    """Return a function that runs `extra-headers` with arguments and standard input."""
     monkeypatch.delenv("COLUMNS", raising=False)  # a test may set its own
 
     def run(*arguments: str, stdin: bytes = b"") -> Outcome:
@@ -43,7 +43,7 @@ def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Return what writes a file and says its path."""
+    """Return a function that writes a file and returns its path."""
 
     def run(content: str | bytes, name: str = "run.yaml") -> str:
         path = tmp_path / name

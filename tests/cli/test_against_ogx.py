@@ -1,4 +1,4 @@
-"""What the commands say of OGX without it, held against OGX itself."""
+"""What the commands know of OGX without it, compared with OGX itself."""
 
 import os
 import warnings
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
 
 def test_the_provider_types_are_those_of_the_registry() -> None:
-    """A new type of OGX needs a line here."""
+    """A new provider type of OGX needs a line in `provider_types`."""
     assert {spec.provider_type for spec in current_host().inference_provider_specs()} == REMOTE_INFERENCE_TYPES
 
 
@@ -51,7 +51,7 @@ def test_which_entry_loads_the_add_on(tmp_path: Path, with_module: str) -> None:
 
 
 def test_an_unset_variable_stops_the_host(tmp_path: Path) -> None:
-    """As the finding says."""
+    """The finding says that OGX does not start, and it does not."""
     entry = inference_provider("a", "http://127.0.0.1:1/v1", extra_headers={"allow": ["${env.NOT_SET_HERE}"]})
     content = run_config([entry], tmp_path, 8321)
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))

@@ -1,4 +1,4 @@
-"""`extra-headers check`: what it finds, where, and how it tells it."""
+"""`extra-headers check`: what it finds, on which line, and how it reports it."""
 
 import json
 import time
@@ -197,7 +197,7 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
 
 @pytest.mark.parametrize(("content", "expected"), FINDINGS.values(), ids=FINDINGS)
 def test_findings(invoke: Invoke, write: Write, content: str, expected: list[tuple[str, int, str | None, str]]) -> None:
-    """Each with its level, the line of the entry, and the provider; errors and warnings make the exit code."""
+    """Each finding has a level, a line and a provider. Errors and warnings set the exit code, notes do not."""
     done = invoke("check", "--format", "json", write(content))
 
     (report,) = json.loads(done.out)["files"]
@@ -209,7 +209,7 @@ def test_findings(invoke: Invoke, write: Write, content: str, expected: list[tup
 
 
 def test_the_text(invoke: Invoke, write: Write) -> None:
-    """The policy in force as a table, then what is wrong, one line each, as compilers write it."""
+    """The active policy is a table; findings follow, one a line, in the form of a compiler."""
     path = write(provider("allow: ['X_Maas-*']\nblock: [x-foo]\nlimits: {max_headers: 8}"))
 
     done = invoke("check", path)
@@ -244,7 +244,7 @@ name; remove the entry
 
 
 def test_a_policy_without_allow_gets_a_note(invoke: Invoke, write: Write) -> None:
-    """The default policy passes every name that is not blocked. That is no fault, and worth knowing."""
+    """The default policy passes every name that is not blocked. That is not a fault, and worth knowing."""
     path = write(_config(entry("a"), entry("b", "remote::openai", "{allow: []}"), entry("c", "remote::groq", "false")))
 
     done = invoke("check", path)
@@ -255,7 +255,7 @@ def test_a_policy_without_allow_gets_a_note(invoke: Invoke, write: Write) -> Non
 
 
 def test_github_annotations(invoke: Invoke, write: Write) -> None:
-    """A workflow's log commands, one for each finding and each unusable file, escaped as GitHub reads them."""
+    """Each finding and each unusable file is a workflow command, escaped as GitHub reads it."""
     path = write(_config(entry("a", setting="{allow: ['50%', cookie]}"), entry("b", "remote::openai")))
 
     done = invoke("check", "--format", "github", path, write("[", "a,b.yaml"))
@@ -284,7 +284,7 @@ def test_standard_input(invoke: Invoke) -> None:
 
 
 def test_a_long_entry_takes_no_longer_than_it_is_long(invoke: Invoke, write: Write) -> None:
-    """Half a megabyte in one entry, or in a thousand, is answered in seconds, and quoted in part."""
+    """Half a megabyte in one entry, or in a thousand, takes seconds at most, and is quoted in part."""
     for setting in (
         f"{{allow: [x{'a' * 500_000}, 'x-*']}}",
         f"{{allow: {[f'{n}-' + 'a' * 500 for n in range(1000)]}}}",
@@ -297,7 +297,7 @@ def test_a_long_entry_takes_no_longer_than_it_is_long(invoke: Invoke, write: Wri
 
 
 def test_of_several_files_the_worst_code_counts(invoke: Invoke, write: Write) -> None:
-    """And every one is checked, also after one that cannot be read."""
+    """Every file is checked, even after one that cannot be read."""
     good, bad = write(provider("{}"), "good.yaml"), write(provider("{block: [cookie]}"), "bad.yaml")
     none = write("[", "none.yaml")
 

@@ -1,4 +1,4 @@
-"""`extra-headers check`: what it must not show, and what a run config must not do to a terminal."""
+"""What `check` and `explain` must not print, and what a run config must not do to a terminal."""
 
 import pytest
 
@@ -26,7 +26,7 @@ _CANARIES = ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canar
 def test_a_value_of_the_environment_is_never_printed(
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, canary: str
 ) -> None:
-    """Whatever setting it gets into, whether it is usable there or not: it may be a secret put in the wrong place."""
+    """A secret may be in the wrong setting, so no value is printed, whether it is usable there or not."""
     monkeypatch.setenv("CANARY", canary)
     for setting in _SETTINGS:
         config = provider(setting).replace("base_url: ", "api_token: ${env.CANARY}\n      base_url: ")
@@ -40,7 +40,7 @@ def test_a_value_of_the_environment_is_never_printed(
 def test_explain_prints_no_value_of_the_environment(
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither in a decision nor in the reason why it cannot decide."""
+    """A value is neither in a decision nor in the reason why the command cannot decide."""
     for canary in _CANARIES:
         monkeypatch.setenv("CANARY", canary)
         for setting in _SETTINGS:
@@ -63,7 +63,7 @@ def test_ids_and_types_of_the_environment_are_shown_as_written(
 
 
 def test_nothing_else_of_a_provider_is_shown(invoke: Invoke, write: Write) -> None:
-    """Neither its key nor the values of its headers."""
+    """A provider's key and the values of its headers are not printed."""
     config = provider("{}").replace(
         "base_url: ", "api_token: canary\n      network: {headers: {X-A: canary, X-A: canary}}\n      base_url: canary"
     )
@@ -75,7 +75,7 @@ def test_nothing_else_of_a_provider_is_shown(invoke: Invoke, write: Write) -> No
 
 
 def test_markup_and_control_codes_are_written_out(invoke: Invoke, write: Write) -> None:
-    """A run config does not decide what the terminal does."""
+    """A run config cannot control the terminal."""
     done = invoke("check", write(provider("{allow: ['[bold]x', \"y\\e[31m\"]}", provider_id='"[red]a\\e[31m\\nb"')))
 
     assert "[red]a\\x1b[31m\\nb  remote::vllm  unusable" in done.out

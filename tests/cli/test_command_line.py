@@ -27,7 +27,7 @@ class TestCommandLine:
         ],
     )
     def test_bad_input(self, invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
-        """Bad input gets one line that says what is wrong, one that names the help, and exit code 2."""
+        """Bad input is answered with what is wrong, the command that prints the help, and exit code 2."""
         done = invoke(*arguments)
         assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 2)
         assert done.err.endswith(f"\nTry '{done.err.partition(':')[0]} --help'.\n")

@@ -1,4 +1,4 @@
-"""Environment variables in a run config: the same as OGX makes of them."""
+"""Environment variables in a run config are replaced as OGX replaces them."""
 
 import os
 import warnings
@@ -56,7 +56,7 @@ def _ours(config: object, environment: dict[str, str]) -> str:
 @given(_CONFIGS, _ENVIRONMENTS)
 @settings(deadline=None, max_examples=150)
 def test_what_it_makes_is_what_ogx_makes(config: object, environment: dict[str, str]) -> None:
-    """Values, types, what is left out of lists, and the variable that is missing."""
+    """Values, types, entries that are left out of lists, and the missing variable are the same."""
     with mock.patch.dict(os.environ, {"HOME": "/home/x", **environment}, clear=True):
         assert _ours(config, dict(os.environ)) == _host(config)
 

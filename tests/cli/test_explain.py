@@ -1,4 +1,4 @@
-"""`extra-headers explain`: the decision on each header, the rule behind it, and never a value."""
+"""`extra-headers explain` prints the decision on each header and the rule behind it, and never a value."""
 
 import json
 from functools import cache
@@ -43,7 +43,7 @@ DECISIONS: dict[str, tuple[str, tuple[str, str, str | None, str]]] = {
 
 @pytest.mark.parametrize(("header", "expected"), DECISIONS.values(), ids=DECISIONS)
 def test_decisions(invoke: Invoke, write: Write, header: str, expected: tuple[str, str, str | None, str]) -> None:
-    """Each check, with the entry that decides and its place."""
+    """Each check names the entry that decides and its place."""
     done = invoke("explain", write(_POLICY), "--user", "ada", "-H", header, "--format", "json")
 
     (found,) = json.loads(done.out)["headers"]
@@ -55,7 +55,7 @@ def test_decisions(invoke: Invoke, write: Write, header: str, expected: tuple[st
 
 
 def test_the_text(invoke: Invoke, write: Write) -> None:
-    """Each header with what decided, then the request, then the headers that it has anyway."""
+    """Each header and what decided come first, then the request, then the headers that it has anyway."""
     headers = ("-H", "X-A: 1", "-H", "Cookie: a=b", "-H", "a b: c")
 
     done = invoke("explain", write(provider("on_malformed: drop\nallow: ['x-*']")), *headers)
@@ -111,7 +111,7 @@ def test_identity_headers(  # noqa: PLR0913, PLR0917 - a table
     expected: list[tuple[str, str, str | None]],
     status: int | None,
 ) -> None:
-    """What the policy sets for a user, what is missing, and what becomes of the request. No value is printed."""
+    """The output says which identity headers a user has and what happens to the request, without a value."""
     setting = provider("set: {x-user: '${user.id}', x-team: '${user.attributes.teams[1]}'}")
     path = write("server: {auth: {provider_config: {}}}\n" + setting)
 
@@ -129,7 +129,7 @@ def test_identity_headers(  # noqa: PLR0913, PLR0917 - a table
 
 
 def test_identity_headers_without_authentication(invoke: Invoke, write: Write) -> None:
-    """The server would know no user, whatever the options say."""
+    """Without `server.auth` the server knows no user, whatever the options say."""
     path = write(provider("set: {x-user: '${user.id}'}"))
     assert "error: line 9: `set` needs an authenticated user" in invoke("explain", path, "--user", "ada").out
     assert "needs an authenticated user" not in invoke("explain", write(provider("{}"))).out
@@ -152,7 +152,7 @@ def test_identity_headers_without_authentication(invoke: Invoke, write: Write) -
 def test_what_becomes_of_the_request(  # noqa: PLR0913, PLR0917 - a table
     invoke: Invoke, write: Write, setting: str, header: str, status: int | None, sentence: str
 ) -> None:
-    """As the policy says."""
+    """The output says what the policy does with the request."""
     arguments = ("explain", write(provider(setting)), "--provider", "vllm", "-H", header)
 
     assert sentence in (done := invoke(*arguments)).out
@@ -190,7 +190,7 @@ def test_provider_data(  # noqa: PLR0913 - a table
     *,
     from_stdin: bool,
 ) -> None:
-    """The whole JSON, read as the server reads it."""
+    """Provider data is read as the server reads it."""
     given_data, stdin = ("-", data.encode() + b"\n") if from_stdin else (data, b"")
     arguments = ("explain", write(provider("{}")), "--provider", "vllm", "--data", given_data)
 
@@ -214,7 +214,7 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)
 def test_bad_input_is_one_sentence(invoke: Invoke, write: Write, arguments: list[str], sentence: str) -> None:
-    """Exit code 2, and nothing of what was given: it may be a value whose quotes are missing."""
+    """The exit code is 2, and no option's value is repeated: its quotes may be missing."""
     done = invoke("explain", write(provider("{}")), "--provider", "vllm", *arguments, stdin=b"sk-canary\xff")
 
     assert (done.exit_code, done.out) == (2, "")
@@ -224,7 +224,7 @@ def test_bad_input_is_one_sentence(invoke: Invoke, write: Write, arguments: list
 
 
 def test_too_much_data(invoke: Invoke, write: Write) -> None:
-    """Read up to a limit."""
+    """Standard input is read up to a limit."""
     done = invoke("explain", write(provider("{}")), "--provider", "v", "--data", "-", stdin=b" " * (1024 * 1024 + 1))
     assert done.exit_code == 2
     done = invoke("explain", write(provider("{}")), "--provider", "vllm", "--data", "-", stdin=b" " * (1024 * 1024 + 1))
@@ -235,7 +235,7 @@ def test_too_much_data(invoke: Invoke, write: Write) -> None:
 
 
 def test_an_unknown_provider(invoke: Invoke, write: Write) -> None:
-    """The sentence names those that there are."""
+    """The message lists the known providers."""
     path = write(provider("{}", provider_id="'[b]\u2028'"))
     done = invoke("explain", path, "--provider", "other\x1b", "-H", "X-A: 1")
     assert (done.exit_code, done.err) == (
@@ -245,7 +245,7 @@ def test_an_unknown_provider(invoke: Invoke, write: Write) -> None:
 
 
 def test_the_provider_need_not_be_named(invoke: Invoke, write: Write) -> None:
-    """Where only one has extra headers; otherwise the message names those that there are."""
+    """The only provider with extra headers is the default; if there are several, the message lists them."""
     others = "  - {provider_id: plain, provider_type: 'remote::openai'}\n"
     assert (
         json.loads(invoke("explain", write(provider("{}") + others), "--format", "json").out)["provider_id"] == "vllm"
@@ -257,14 +257,14 @@ def test_the_provider_need_not_be_named(invoke: Invoke, write: Write) -> None:
 
 
 def test_standard_input(invoke: Invoke) -> None:
-    """The run config can come from it, or the provider data, and not both."""
+    """Either the run config or the provider data can come from it."""
     assert invoke("explain", "-", "-H", "X-A: 1", stdin=provider("{}").encode()).exit_code == 0
     done = invoke("explain", "-", "--data", "-", stdin=provider("{}").encode())
     assert (done.exit_code, "only one of RUN_CONFIG and --data" in done.err) == (2, True)
 
 
 def test_a_provider_that_would_not_do_as_it_says(invoke: Invoke, write: Write) -> None:
-    """Decisions of a policy that the server refuses or ignores would mislead."""
+    """A policy that the server refuses or ignores decides nothing, so none is shown."""
     path = write(provider("block: [cookie, host]"))
     done = invoke("explain", path, "--provider", "vllm", "-H", "X-A: 1")
     assert (done.exit_code, done.out) == (2, "")
@@ -277,7 +277,7 @@ def test_a_provider_that_would_not_do_as_it_says(invoke: Invoke, write: Write) -
 def test_an_entry_of_the_environment_is_shown_as_written(
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be a secret."""
+    """The value may be a secret."""
     monkeypatch.setenv("ALLOWED", "x-canary-*")
     path = write(provider("allow: ['${env.ALLOWED}']"))
     done = invoke("explain", path, "--provider", "vllm", "-H", "X-CANARY-1: 1", "-H", "b: 1", "--format", "json")
@@ -303,7 +303,7 @@ def test_the_headers_of_the_outbound_request_depend_on_the_provider(
 
 
 def test_the_sdks_names_are_those_of_a_real_client(invoke: Invoke, write: Write) -> None:
-    """As the running server counts them."""
+    """The names are those that the running server counts."""
     done = invoke("explain", write(provider("{}")), "--provider", "vllm", "-H", "X-A: 1", "--format", "json")
 
     names = set(json.loads(done.out)["outbound"][0]["names"])
@@ -313,7 +313,7 @@ def test_the_sdks_names_are_those_of_a_real_client(invoke: Invoke, write: Write)
 @given(st.dictionaries(st.text(min_size=1, max_size=12), st.text(max_size=8), max_size=4))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_decides_as_the_server_does(invoke: Invoke, write: Write, headers: dict[str, str]) -> None:
-    """Whatever a caller sends: the same decisions, and no value of more than a few characters in the output."""
+    """Any headers get the same decisions as in the server, and no value is printed."""
     tagged = {name: f"{value}canary" for name, value in headers.items()}
     data = json.dumps({"vllm_extra_headers": tagged}).encode()
     done = invoke("explain", write(provider("{}")), "--provider", "vllm", "--data", "-", "--format", "json", stdin=data)

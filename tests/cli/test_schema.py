@@ -1,4 +1,4 @@
-"""The JSON Schema and the configuration reference: made from the model, current, and true."""
+"""The JSON Schemas and the configuration reference are generated from the model, and current."""
 
 import json
 from pathlib import Path
@@ -25,12 +25,12 @@ _SETTINGS = {f"{model.__name__}.{name}": field for model in _MODELS for name, fi
 
 
 def test_every_setting_has_a_description() -> None:
-    """The reference and editors show it."""
+    """The reference and editors show the description."""
     assert [name for name, field in _SETTINGS.items() if not str(field.description).endswith(".")] == []
 
 
 def test_the_reference_names_every_setting() -> None:
-    """With its type and an example that is YAML."""
+    """Each row has an example that is YAML."""
     rows = [line for line in reference.render().splitlines() if line.startswith("| `")]
     assert sorted(row.split("`")[1] for row in rows) == sorted(name.partition(".")[2] for name in _SETTINGS)
     for row in rows:
@@ -42,18 +42,18 @@ def test_the_reference_names_every_setting() -> None:
     ("name", "render"), [("configuration.md", reference.render), ("extra-headers.schema.json", json_schema.render)]
 )
 def test_the_committed_files_are_current(name: str, render: Any) -> None:
-    """`make docs` writes them."""
+    """`make docs` writes these files."""
     assert (_DOCS / name).read_text(encoding="utf-8") == render()
 
 
 def test_the_command_prints_the_schema(invoke: Invoke) -> None:
-    """To the byte."""
+    """It prints exactly what is committed."""
     done = invoke("schema")
     assert (done.exit_code, done.out, done.err) == (0, json_schema.render(), "")
 
 
 def test_it_is_a_schema() -> None:
-    """By the rules of its own dialect, with a title and a description."""
+    """It follows the rules of its dialect and has a title and descriptions."""
     schema = json.loads(json_schema.render())
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
@@ -66,7 +66,7 @@ def test_it_is_a_schema() -> None:
     "setting", [*USEFUL_SETTINGS.values(), True, False, None], ids=[*USEFUL_SETTINGS, "t", "f", "n"]
 )
 def test_it_takes_every_useful_policy(setting: object) -> None:
-    """As JSON has it; an editor that marks a good policy is switched off."""
+    """An editor must not mark a valid policy."""
     _VALIDATOR.validate(json.loads(json.dumps(setting)))
 
 
@@ -81,12 +81,14 @@ def test_it_takes_every_useful_policy(setting: object) -> None:
     ids=str,
 )
 def test_it_takes_environment_variables(setting: object) -> None:
-    """Wherever a single value may stand."""
+    """A reference can replace every single value."""
     _VALIDATOR.validate(setting)
 
 
-# What only the whole policy, or Python, can tell.
-_TOLD_BY_CHECK = {name for name in BAD_SETTINGS if "core" in name or name.startswith(("lift", "allow", "block"))} | {
+# What a schema cannot express.
+_FOUND_BY_CHECK_ALONE = {
+    name for name in BAD_SETTINGS if "core" in name or name.startswith(("lift", "allow", "block"))
+} | {
     "a value limit that cannot be reached",
     "a key that YAML reads as true",
     "a limit's key that is a number",
@@ -99,14 +101,14 @@ _TOLD_BY_CHECK = {name for name in BAD_SETTINGS if "core" in name or name.starts
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(BAD_SETTINGS) - _TOLD_BY_CHECK))
+@pytest.mark.parametrize("name", sorted(set(BAD_SETTINGS) - _FOUND_BY_CHECK_ALONE))
 def test_it_refuses_bad_policies(name: str) -> None:
-    """Unknown settings, wrong types, sizes out of range, entries that are no names."""
+    """It rejects unknown settings, wrong types, sizes out of range and invalid names."""
     assert not _VALIDATOR.is_valid(json.loads(json.dumps(BAD_SETTINGS[name][0])))
 
 
 def test_the_examples_are_usable() -> None:
-    """All of them, in one policy."""
+    """All examples together are a valid policy."""
     settings = {name: about for model in _MODELS for name, about in model.model_fields.items()}
     examples = {name: about.examples[0] for name, about in settings.items() if about.examples}
     chosen = {key: value for key, value in examples.items() if key != "unblock"}
@@ -120,13 +122,13 @@ class TestRunConfigSchema:
     VALIDATOR = Draft202012Validator(json_schema.run_config_schema())
 
     def test_the_command_prints_it(self, invoke: Invoke) -> None:
-        """It is a schema by the rules of its dialect."""
+        """The command prints the schema, which follows the rules of its dialect."""
         printed = json.loads(invoke("schema", "--run-config").out)
         Draft202012Validator.check_schema(printed)
         assert printed == json_schema.run_config_schema()
 
     def test_it_takes_a_run_config_that_a_server_starts_with(self, tmp_path: Path) -> None:
-        """With extra headers, without, and with every other section of the file."""
+        """It accepts providers with and without extra headers, and every other section of the file."""
         providers = [
             inference_provider(name, "http://127.0.0.1:1/v1", extra_headers=setting)
             for name, setting in (("a", {"allow": ["x-a"]}), ("b", True), ("c", None))
@@ -143,6 +145,6 @@ class TestRunConfigSchema:
         ids=str,
     )
     def test_it_refuses_a_bad_setting_wherever_it_is(self, entry: dict[str, Any]) -> None:
-        """Under any API, and `extra_headers` outside of `config`."""
+        """It rejects bad settings under every API, and `extra_headers` outside of `config`."""
         for api in ("inference", "tool_runtime"):
             assert not self.VALIDATOR.is_valid({"version": 2, "providers": {api: [{"provider_id": "a", **entry}]}})

@@ -1,4 +1,4 @@
-"""The commands as programs: on a terminal, in a pipe, in a shell that completes."""
+"""The commands as programs: on a terminal, in a pipe, and in a shell that completes words."""
 
 import os
 import pty
@@ -45,10 +45,10 @@ def _on_a_terminal(*command: str, **environment: str) -> str:
 
 
 class TestOutput:
-    """Colour and width only where somebody looks."""
+    """Colour and width depend on the terminal."""
 
     def test_a_pipe_gets_plain_lines_of_any_length(self, write: Write) -> None:
-        """No control codes, no broken tables."""
+        """A pipe gets no control codes and no folded tables."""
         path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(40)) + ", cookie]}"))
         done = _run(_PROGRAM, "check", path, TERM="xterm-256color", FORCE_COLOR="")
         assert "\x1b" not in done.stdout
@@ -57,34 +57,34 @@ class TestOutput:
         assert "x-tenant-39   line 9" in line
 
     def test_columns_is_respected_in_a_pipe(self, write: Write) -> None:
-        """A table folds its cells, and loses nothing."""
+        """A table folds its cells and loses nothing."""
         path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(20)) + "]}"))
         lines = _run(_PROGRAM, "check", path, COLUMNS="70").stdout.splitlines()
         assert max(len(line) for line in lines[1:12]) <= 70
         assert "x-tenant-19" in "".join(lines)
 
     def test_a_terminal_gets_colour_and_no_control_code_of_the_file(self, write: Write) -> None:
-        """Text of the run config is written out there, too."""
+        """Control codes in the run config are escaped."""
         path = write(provider("{block: [cookie]}", provider_id='"[red]a\\e[31mb"'))
         written = _on_a_terminal(_PROGRAM, "check", path)
         assert "\x1b[1m[red]a\\x1b[31mb\x1b[0m" in written
         assert "\x1b[31mb" not in written
 
     def test_no_color(self, write: Write) -> None:
-        """Asked for, it is respected on a terminal."""
+        """`NO_COLOR` is respected on a terminal."""
         written = _on_a_terminal(_PROGRAM, "check", write(provider("{block: [cookie]}")), NO_COLOR="1")
         assert "\x1b[31m" not in written
         assert "\x1b[1;31m" not in written
 
     def test_a_reader_that_leaves_is_no_error(self, write: Write) -> None:
-        """As `| head -1` does."""
+        """`| head -1` ends without an error."""
         path = write(provider("{}"))
         script = f"{_PROGRAM} check " + f"{path} " * 50 + "| head -1"
         done = _run("/bin/bash", "-c", script)
         assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
     def test_an_encoding_without_the_character(self, write: Write) -> None:
-        """It is written out."""
+        """The character is escaped."""
         done = _run(_PROGRAM, "check", write(provider("{}", provider_id="caf\u00e9")), PYTHONIOENCODING="iso8859-5")
         assert (done.returncode, done.stderr) == (0, "")
         assert "caf\\xe9" in done.stdout
@@ -92,7 +92,7 @@ class TestOutput:
 
 @pytest.mark.parametrize("command", ["check", "explain", "blocklist", "schema"])
 def test_help_has_an_example(invoke: Invoke, command: str) -> None:
-    """That can be typed."""
+    """The example is a command that can be typed."""
     done = invoke(command, "--help")
     assert done.exit_code == 0
     assert "Example" in done.out
@@ -101,7 +101,7 @@ def test_help_has_an_example(invoke: Invoke, command: str) -> None:
 
 
 def test_help_loads_no_heavy_library() -> None:
-    """It is asked for by people who wait."""
+    """Help must be quick."""
     code = (
         "import sys; from extra_headers.forwarding.cli import main\n"
         "try: main(['explain', '--help'])\n"
@@ -121,13 +121,13 @@ def test_without_ogx(write: Write) -> None:
 
 
 class TestCompletion:
-    """In a real bash, by the line that `--help` prints; the script is click's own."""
+    """The line that `--help` prints works in a real bash."""
 
     @pytest.mark.parametrize(
         ("words", "expected"), [(["che"], ["check"]), (["explain", "run.yaml", "--pro"], ["--provider"])]
     )
     def test_words(self, invoke: Invoke, words: list[str], expected: list[str]) -> None:
-        """Commands and options."""
+        """Commands and options are completed."""
         (line,) = re.findall(r"bash: (eval .*)", invoke("--help").out)
         script = (
             f"{line}\nCOMP_WORDS=(extra-headers {' '.join(words)}) COMP_CWORD={len(words)}\n"

@@ -1,4 +1,4 @@
-"""Files that are no run config: one sentence, exit 2, no traceback, and nothing of what they hold."""
+"""Files that are not a run config are answered with one sentence, exit code 2, and nothing from the file."""
 
 import os
 from pathlib import Path
@@ -53,7 +53,7 @@ COMMANDS = [("check", "{}"), ("explain", "{}", "--provider", "vllm", "-H", f"X-A
 def test_one_sentence_and_nothing_of_the_content(
     invoke: Invoke, write: Write, command: tuple[str, ...], content: str | bytes, sentence: str
 ) -> None:
-    """It names the file and what is wrong with it."""
+    """The message names the file and what is wrong with it."""
     path = write(content) if isinstance(content, bytes) else write(content.encode())
 
     done = invoke(*(word.format(path) for word in command))
@@ -65,15 +65,15 @@ def test_one_sentence_and_nothing_of_the_content(
 
 
 class TestPlaces:
-    """Paths under which there is no file to read."""
+    """Paths that do not lead to a readable file."""
 
     def test_missing(self, invoke: Invoke, tmp_path: Path) -> None:
-        """The sentence says so."""
+        """The message says that the file does not exist."""
         done = invoke("check", str(tmp_path / "no.yaml"))
         assert (done.exit_code, done.err) == (2, f"extra-headers check: {tmp_path}/no.yaml does not exist\n")
 
     def test_directory(self, invoke: Invoke, tmp_path: Path) -> None:
-        """The sentence says what to do."""
+        """The message says what to do."""
         done = invoke("check", str(tmp_path))
         assert (done.exit_code, done.err) == (
             2,
@@ -81,7 +81,7 @@ class TestPlaces:
         )
 
     def test_what_is_not_a_regular_file(self, invoke: Invoke, tmp_path: Path) -> None:
-        """A FIFO would never end, nor would a device. Standard input is the way to pass what a program writes."""
+        """A FIFO or a device may never end. Standard input takes the output of a program."""
         os.mkfifo(tmp_path / "fifo")
         for path in (tmp_path / "fifo", Path("/dev/zero")):
             done = invoke("check", str(path))
@@ -89,7 +89,7 @@ class TestPlaces:
             assert (done.exit_code, done.err) == (2, f"extra-headers check: {path} {sentence}\n")
 
     def test_a_name_that_is_none(self, invoke: Invoke) -> None:
-        """Too long, and with terminal controls, which are written out."""
+        """A name with control codes that is too long is escaped."""
         done = invoke("check", "\x1b[31m" + "a" * 300)
         assert done.exit_code == 2
         assert done.err.startswith("extra-headers check: \\x1b[31maaa")
