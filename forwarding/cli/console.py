@@ -39,7 +39,8 @@ def make_console(limit: int = _UNLIMITED) -> Console:
         emoji=False,
         markup=False,
     )
-    console.width = min(console.width, limit)
+    if console.width > limit:  # noqa: PLR1730 - a width that is set no longer follows the terminal
+        console.width = limit
     return console
 
 

@@ -90,12 +90,20 @@ class TestKeep:
         assert kept.output.rpartition("Waiting for requests")[2].count(f"authorization: Bearer {PROVIDER_KEY}") == 2
 
     def test_prints_a_watch_command_that_works(self, kept: RunningDemo) -> None:
-        """The printed `watch` command finds the demo's counters."""
+        """The printed `watch` command finds the counters, policies and shadow differences of a real server."""
         (arguments,) = re.findall(r"^\S*extra-headers (watch \S+)$", kept.output, re.MULTILINE)
         done = subprocess.run(  # noqa: S603 - as printed
             [COMMAND, *arguments.split(), "--once"], capture_output=True, text=True, check=True, timeout=SECONDS
         )
-        assert re.search(r"^decision vllm +blocked +credential ", done.stdout, re.MULTILINE)
+        for line in (
+            r"^endpoints 1 up, 0 down$",
+            r"^decision vllm +blocked +credential +total=2$",
+            r"^blocked-name vllm +credential +authorization +total=2$",
+            r"^override-attempt none since [\d:]+; 3 in total$",
+            r"^policy vllm +[0-9a-f]{12} +on 1 of 1 endpoint +remote::vllm +on_blocked=drop +on_malformed=reject$",
+            r"^shadow vllm-identity +forwarded -> blocked \(not_allowed\) +total=1$",
+        ):
+            assert re.search(line, done.stdout, re.MULTILINE), line
 
     def test_prints_an_explain_command_that_works(self, kept: RunningDemo) -> None:
         """The printed `explain` command names the rule."""

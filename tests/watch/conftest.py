@@ -1,4 +1,4 @@
-"""The server that `extra-headers watch` is shown."""
+"""The server that the tests watch."""
 
 import pytest
 

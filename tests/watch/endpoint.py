@@ -1,9 +1,9 @@
 """Metrics endpoints for the tests: a real one of prometheus-client, and ones that misbehave."""
 
+import itertools
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -12,7 +12,7 @@ from extra_headers.forwarding import Policy, evaluate
 from extra_headers.telemetry.metrics import Metrics, ProviderLabels, ProviderMetrics
 
 SECONDS = 60.0
-"""Until what is waited for counts as missing."""
+"""The deadline of every wait."""
 
 
 class Server:
@@ -47,8 +47,16 @@ class Server:
 
 
 @contextmanager
-def answering(*chunks: bytes, endless: bool = False, close: bool = True) -> Iterator[str]:
-    """Answer whatever is asked with raw bytes, again and again if `endless`; yields the URL."""
+def answering(*chunks: bytes, endless: bool = False, drip: bool = False, close: bool = True) -> Iterator[str]:
+    """Answer any request with raw bytes, and yield the URL.
+
+    Args:
+        chunks: the bytes.
+        endless: whether to repeat the last chunk for ever.
+        drip: whether to repeat it for ever, byte by byte.
+        close: whether to close the connection afterwards.
+
+    """
     ended = threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -61,6 +69,10 @@ def answering(*chunks: bytes, endless: bool = False, close: bool = True) -> Iter
                         connection.sendall(chunk)
                     while endless and not ended.is_set():
                         connection.sendall(chunks[-1])
+                    for byte in itertools.cycle(chunks[-1]) if drip else ():
+                        connection.sendall(bytes([byte]))
+                        if ended.wait(0.05):
+                            break
                     if not close:
                         ended.wait(SECONDS)
 
@@ -74,11 +86,3 @@ def answering(*chunks: bytes, endless: bool = False, close: bool = True) -> Iter
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             thread.join()
-
-
-def wait_until(is_so: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Wait for a condition; `what` tells what there was instead."""
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.05)

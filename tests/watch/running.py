@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.watch.endpoint import SECONDS, wait_until
+from tests.waiting import wait_until
+from tests.watch.endpoint import SECONDS
 
 COMMAND = str(Path(sys.executable).with_name("extra-headers"))
 CONTROL = r"\x1b\[[0-9;?]*[A-Za-z]"
@@ -66,6 +67,11 @@ class Running:
     def wait_for(self, *texts: str) -> None:
         """Wait until all of `texts` are on the screen, or in the lines of a pipe."""
         wait_until(lambda: all(text in (self.screen or self.raw) for text in texts), lambda: f"{texts} in {self.raw}")
+
+    def wait_for_pictures(self, count: int) -> None:
+        """Wait until `count` more pictures have been drawn to their end."""
+        drawn = self.raw.count("\x1b[H")
+        wait_until(lambda: self.raw.count("\x1b[H") > drawn + count, lambda: self.raw)
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and return the exit code."""

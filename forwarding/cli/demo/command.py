@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import click
 
-from ..errors import CommandFailedError
+from ..errors import CommandFailedError, UnusableInputError
 
 _STOPPED = "extra-headers demo: stopped; nothing is left running"
 
@@ -64,7 +64,7 @@ def demo(  # noqa: PLR0913 - the command's options
         listen = ports.Ports(port, upstream_port, metrics_port, prometheus_port, alertmanager_port)
         passed = run.run(listen, keep=keep, programs=programs)
     except (ports.PortError, monitoring.MissingProgramError) as error:
-        raise click.UsageError(str(error), context) from None
+        raise UnusableInputError(context, str(error)) from None
     except processes.ServerError as error:
         raise CommandFailedError(context, str(error)) from None
     except signals.Stopped as stopped:

@@ -1,5 +1,4 @@
-"""A view of the decisions over the metrics endpoints of one or more servers.
+"""`extra-headers watch`: the decisions of running servers, read from their metrics endpoints.
 
-`samples` and `state` are pure: from the text of an endpoint to what is to be shown. `scrape` reads endpoints, `lines`
-and `screen` show what is known, and `run` joins them.
+`samples` and `state` are pure. `scrape` reads endpoints, `view` shows the state, and `run` joins them.
 """

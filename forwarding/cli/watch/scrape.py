@@ -1,34 +1,41 @@
-"""Reads metrics endpoints: bounded in bytes and in time, several at once, and never with an exception."""
+"""Reads metrics endpoints at the same time, each bounded in bytes and time, and never raises."""
 
 import http.client
+import re
 import time
 import urllib.error
 import urllib.request
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from email.message import Message
 from threading import Thread
 from typing import IO, override
 from urllib.parse import urlsplit
 
-from .samples import Snapshot, UnreadableError, parse, printable
+from ..console import printable
+from .samples import Snapshot, UnreadableError, parse
 
 _MAX_BYTES = 16 * 2**20
 _CHUNK_BYTES = 2**16
+_POLL_SECONDS = 0.05
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d+(?P<path>/.*)?", re.ASCII)
 SECONDS = 5.0
-"""For one answer, from its first byte to its last, and for each wait between them."""
+"""Time limit for a whole answer, and for each wait within it."""
 
 
 class BadUrlError(ValueError):
-    """A URL names no metrics endpoint. The message says what would be right, and shows no password."""
+    """A URL is not that of a metrics endpoint. The message suggests the fix, and shows no password."""
 
 
-def check_url(url: str) -> str:
-    """Return `url` as it is given.
+def metrics_url(text: str) -> str:
+    """Return the URL of the endpoint that `text` names: a URL, or `HOST:PORT` for `http://HOST:PORT/metrics`.
 
     Raises:
-        BadUrlError: it is not an http or https URL of a host, or holds a user name.
+        BadUrlError: it is not an http or https URL of a host, or contains a user name.
 
     """
+    url = text
+    if short := _HOST_AND_PORT.fullmatch(text):
+        url = f"http://{text}" if short["path"] else f"http://{text}/metrics"
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -37,12 +44,14 @@ def check_url(url: str) -> str:
     if "@" in url:
         raise BadUrlError("a URL with a user name or password is not supported")
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        raise BadUrlError(f"{printable(url)!r} is no URL; write it like http://127.0.0.1:9464/metrics")
+        raise BadUrlError(
+            f"{printable(text)!r} is not a URL; expected e.g. http://127.0.0.1:9464/metrics or 127.0.0.1:9464"
+        )
     return url
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A metrics endpoint answers itself; whoever it points to was not asked for."""
+    """A redirect is a failure: the user did not name its target."""
 
     @override
     def redirect_request(
@@ -55,33 +64,38 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 class Reader:
-    """Reads one endpoint, in a thread of its own, one answer at a time.
-
-    The thread is a daemon: an endpoint that never ends its answer does not hold up the end of the program, nor does it
-    get asked again meanwhile.
-    """
+    """Reads one endpoint, in a daemon thread: an answer that never ends must not delay the end of the program."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self._future: Future[Snapshot | str] | None = None
-        self._deadline = 0.0
+        self._url = url
+        self._thread: Thread | None = None
+        self.result: Snapshot | str = ""
+        """The last snapshot, or the reason why there is none."""
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether an answer is still arriving."""
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin to read, unless the last answer is still coming."""
-        self._deadline = time.monotonic() + 2 * SECONDS
-        if self._future is None:
-            self._future = Future()
-            Thread(target=self._read, args=(self._future,), daemon=True).start()
+        """Start to read, unless the last answer is still arriving."""
+        if not self.is_reading:
+            self._thread = Thread(target=self._read, daemon=True)
+            self._thread.start()
 
-    def result(self) -> Snapshot | str | None:
-        """Return a snapshot, or the reason why there is none; None while neither is known."""
-        if self._future is None or self._future.done():
-            future, self._future = self._future, None
-            return future.result() if future else ""
-        return f"its answer is not complete after {2 * SECONDS:.0f} s" if time.monotonic() > self._deadline else None
+    def _read(self) -> None:
+        self.result = f"answer incomplete after {2 * SECONDS:.0f} s"
+        self.result = _read(self._url)
 
-    def _read(self, future: Future[Snapshot | str]) -> None:
-        future.set_result(_read(self.url))
+
+def read_all(readers: Sequence[Reader], sleep: Callable[[float], None]) -> list[Snapshot | str]:
+    """Read every endpoint once and return the results; `sleep` may raise to stop."""
+    for reader in readers:
+        reader.start()
+    deadline = time.monotonic() + 2 * SECONDS
+    while any(reader.is_reading for reader in readers) and time.monotonic() < deadline:
+        sleep(_POLL_SECONDS)
+    return [reader.result for reader in readers]
 
 
 def _read(url: str) -> Snapshot | str:
@@ -91,9 +105,9 @@ def _read(url: str) -> Snapshot | str:
         return str(error)
     except urllib.error.HTTPError as error:
         error.close()
-        return f"it answered {error.code}"
-    except Exception as error:  # whatever an endpoint can make of the libraries' code is its own failure
-        return _told(error)
+        return f"HTTP status {error.code}"
+    except Exception as error:  # whatever an endpoint makes the libraries raise is its failure
+        return _describe(error)
 
 
 def _fetch(url: str) -> str:
@@ -104,24 +118,24 @@ def _fetch(url: str) -> str:
         while chunk := response.read1(_CHUNK_BYTES):
             body += chunk
             if len(body) > _MAX_BYTES:
-                raise UnreadableError(f"its answer is larger than {_MAX_BYTES // 2**20} MiB")
+                raise UnreadableError(f"answer larger than {_MAX_BYTES // 2**20} MiB")
             if time.monotonic() > deadline:
-                raise UnreadableError(f"its answer is not complete after {SECONDS:.0f} s")
+                raise UnreadableError(f"answer incomplete after {SECONDS:.0f} s")
         if response.length:  # half of the counters would look like a restart
-            raise UnreadableError("its answer is cut short")
+            raise UnreadableError("truncated answer")
     return body.decode(errors="replace")
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     match cause:
         case TimeoutError():
             return f"no answer within {SECONDS:.0f} s"
         case ConnectionRefusedError():
-            return "nothing listens there"
+            return "connection refused"
         case OSError(strerror=str(text)):
             return printable(text.lower() or type(cause).__name__)
         case http.client.HTTPException():
-            return "its answer is not HTTP"
+            return "not an HTTP answer"
         case _:
-            return f"it cannot be read ({type(cause).__name__})"
+            return f"unreadable ({type(cause).__name__})"

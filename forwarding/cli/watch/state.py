@@ -1,4 +1,4 @@
-"""What is known after each round of readings, and what of it is to be shown. Pure: no I/O, no clock.
+"""The state of all endpoints after each round of readings, and the figures to show. Pure: no I/O, no clock.
 
 Times are seconds since the watch began.
 """
@@ -11,65 +11,55 @@ from typing import Self
 from extra_headers.telemetry import contract
 
 from ...policy.decision import ATTEMPT_REASONS, DecisionKind
-from .samples import Policy, Series, Snapshot
+from .samples import PolicyInfo, Series, Snapshot
 
-_HISTORY = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What came of asking one endpoint."""
-
-    seconds: float
-    snapshot: Snapshot | None
-    failure: str = ""
-    """Why there is no snapshot."""
+type Values = Mapping[Series, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint: its last numbers, and how they changed."""
+    """One endpoint: its last numbers, and their changes."""
 
     url: str
     snapshot: Snapshot | None = None
-    """The last one that was read; kept while the endpoint does not answer."""
+    """The last one that was read; kept while the endpoint is down."""
     read_at: float = 0.0
     failure: str = ""
+    """The reason why the last reading failed."""
     failed_since: float = 0.0
-    increases: Mapping[Series, float] = field(default_factory=dict)
-    """By how much each counter grew at the last reading; empty where that failed."""
-    rates: Mapping[Series, float] | None = None
-    """The same per second; None where there are no two readings to tell."""
-    grown: Mapping[Series, float] = field(default_factory=dict)
-    """By how much each counter grew since the first reading, over restarts of the server."""
+    increases: Values = field(default_factory=dict)
+    """The increase of each counter at the last reading; empty if that failed."""
+    rates: Values | None = None
+    """The same per second; None without two readings."""
+    grown: Values = field(default_factory=dict)
+    """The increase of each counter since the first reading, including restarts of the server."""
 
-    def after(self, reading: Reading) -> Self:
-        """Return the endpoint after one more reading."""
-        if reading.snapshot is None:
-            since = self.failed_since if self.failure else reading.seconds
-            return replace(self, failure=reading.failure, failed_since=since, increases={}, rates=None)
-        read = replace(self, snapshot=reading.snapshot, read_at=reading.seconds, failure="", increases={}, rates=None)
-        elapsed = reading.seconds - self.read_at
+    def after(self, seconds: float, result: Snapshot | str) -> Self:
+        """Return the endpoint after one more reading: a snapshot, or the reason why it failed."""
+        if isinstance(result, str):
+            since = self.failed_since if self.failure else seconds
+            return replace(self, failure=result, failed_since=since, increases={}, rates=None)
+        read = replace(self, snapshot=result, read_at=seconds, failure="", increases={}, rates=None)
+        elapsed = seconds - self.read_at
         if self.snapshot is None or elapsed <= 0:
             return read
-        increases = _increases(self.snapshot.counters, reading.snapshot.counters)
+        increases = _increases(self.snapshot.counters, result.counters)
         rates = {series: increase / elapsed for series, increase in increases.items()}
         return replace(read, increases=increases, rates=rates, grown=_sum([self.grown, increases]))
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Attempts that were seen at one reading of one endpoint, on one provider."""
+    """Override attempts on one provider, at one reading of one endpoint."""
 
     seconds: float
     provider: str
     headers: tuple[tuple[str, str], ...]
-    """The entries of the policy that blocked, each with its reason."""
-    count: int
+    """The rules and entries that blocked, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CounterRow:
     """One counter, added up over the endpoints."""
 
     series: Series
@@ -80,12 +70,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """A policy, and how many endpoints report it."""
+    """A policy, and the number of endpoints that report it."""
 
-    policy: Policy
+    policy: PolicyInfo
     endpoints: int
     of: int
-    """How many endpoints report this provider."""
+    """The number of endpoints that report this provider."""
 
     @property
     def drift(self) -> bool:
@@ -99,59 +89,54 @@ class Watch:
 
     endpoints: tuple[Endpoint, ...]
     override: Override | None = None
-    """The last attempt that was seen."""
-    history: tuple[Mapping[str, float], ...] = ()
-    """Decisions per second by kind, of the last rounds."""
+    """The last attempt."""
 
-    def after(self, readings: Sequence[Reading]) -> Self:
-        """Return what is known after one reading of each endpoint, in their order."""
-        endpoints = tuple(e.after(reading) for e, reading in zip(self.endpoints, readings, strict=True))
-        seen = [attempt for endpoint in endpoints for attempt in _attempts(endpoint)]
-        override = max([*seen, *([self.override] if self.override else [])], key=lambda o: o.seconds, default=None)
-        history = self.history
-        if any(endpoint.rates is not None for endpoint in endpoints):
-            history = (*history, _by_kind(_sum(endpoint.rates or {} for endpoint in endpoints)))[-_HISTORY:]
-        return replace(self, endpoints=endpoints, override=override, history=history)
+    def after(self, seconds: float, results: Sequence[Snapshot | str]) -> Self:
+        """Return the state after one reading of each endpoint, in their order."""
+        endpoints = tuple(e.after(seconds, result) for e, result in zip(self.endpoints, results, strict=True))
+        attempts = [attempt for endpoint in endpoints for attempt in _attempts(endpoint)]
+        return replace(self, endpoints=endpoints, override=attempts[-1] if attempts else self.override)
 
     @property
-    def has_numbers(self) -> bool:
-        """Whether any endpoint was ever read."""
-        return any(endpoint.snapshot for endpoint in self.endpoints)
+    def down(self) -> int:
+        """The number of endpoints that could not be read."""
+        return sum(bool(endpoint.failure) for endpoint in self.endpoints)
 
-    def rows(self, metric: str) -> list[Row]:
-        """Return the counters of a metric that are not zero, those first that grew most since the watch began."""
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """The last snapshot of each endpoint that was ever read."""
+        return [endpoint.snapshot for endpoint in self.endpoints if endpoint.snapshot]
+
+    def rows(self, metric: str) -> list[CounterRow]:
+        """Return the counters of a metric that are not zero, sorted by their increase since the watch began."""
         rates = [endpoint.rates for endpoint in self.endpoints if endpoint.rates is not None]
         per_second, grown = _sum(rates), _sum(endpoint.grown for endpoint in self.endpoints)
-        totals = _sum(endpoint.snapshot.counters for endpoint in self.endpoints if endpoint.snapshot)
         rows = [
-            Row(series, per_second.get(series, 0.0) if rates else None, grown.get(series, 0.0), total)
-            for series, total in totals.items()
+            CounterRow(series, per_second.get(series, 0.0) if rates else None, grown.get(series, 0.0), total)
+            for series, total in _sum(snapshot.counters for snapshot in self.snapshots).items()
             if series.metric == metric and (total or grown.get(series))
         ]
         return sorted(rows, key=lambda row: (-row.grown, -row.total, row.series.labels))
 
-    def shadow_differences(self) -> list[Row]:
-        """Return what the shadow policies would decide otherwise than the live ones."""
+    def shadow_differences(self) -> list[CounterRow]:
+        """Return the decisions on which shadow and live policy differ."""
+        kinds = (contract.LABEL_DECISION, contract.LABEL_SHADOW_DECISION)
         rows = self.rows(contract.SHADOW_DECISIONS_TOTAL)
-        return [
-            r for r in rows if r.series.label(contract.LABEL_DECISION) != r.series.label(contract.LABEL_SHADOW_DECISION)
-        ]
+        return [row for row in rows if len(set(map(row.series.label, kinds))) > 1]
 
     def attempts_in_total(self) -> float:
-        """Return how many override attempts the counters hold, those from before the watch included."""
+        """Return the number of override attempts in the counters, including those from before the watch."""
         return sum(row.total for row in self.rows(contract.DECISIONS_TOTAL) if _is_attempt(row.series))
 
     def policies(self) -> list[PolicyRow]:
-        """Return each policy that is in force somewhere, by provider, the most frequent first."""
-        found = Counter(policy for e in self.endpoints if e.snapshot for policy in e.snapshot.policies)
-        reporting = Counter(
-            provider for e in self.endpoints if e.snapshot for provider in {p.provider for p in e.snapshot.policies}
-        )
-        rows = [PolicyRow(policy, count, reporting[policy.provider]) for policy, count in found.items()]
+        """Return each active policy, by provider, the most frequent first."""
+        reported = Counter(policy for snapshot in self.snapshots for policy in snapshot.policies)
+        of = Counter(name for snapshot in self.snapshots for name in {policy.provider for policy in snapshot.policies})
+        rows = [PolicyRow(policy, count, of[policy.provider]) for policy, count in reported.items()]
         return sorted(rows, key=lambda row: (row.policy.provider, -row.endpoints, row.policy.digest))
 
 
-def _sum(many: Iterable[Mapping[Series, float]]) -> dict[Series, float]:
+def _sum(many: Iterable[Values]) -> dict[Series, float]:
     total: dict[Series, float] = {}
     for one in many:
         for series, value in one.items():
@@ -159,45 +144,29 @@ def _sum(many: Iterable[Mapping[Series, float]]) -> dict[Series, float]:
     return total
 
 
-def _by_kind(rates: Mapping[Series, float]) -> dict[str, float]:
-    decisions = [
-        (s.label(contract.LABEL_DECISION), rate) for s, rate in rates.items() if s.metric == contract.DECISIONS_TOTAL
-    ]
-    return {kind: sum(rate for decision, rate in decisions if decision == kind) for kind in DecisionKind}
-
-
-def _increases(before: Mapping[Series, float], now: Mapping[Series, float]) -> dict[Series, float]:
-    """Return how much each counter grew. One that fell or is gone tells of a restart, and all began at zero then."""
+def _increases(before: Values, now: Values) -> dict[Series, float]:
+    """Return the increase of each counter. If one fell or is gone, the server restarted and all began at zero."""
     restarted = any(now.get(series, -1.0) < value for series, value in before.items())
     return {series: value - (0.0 if restarted else before.get(series, 0.0)) for series, value in now.items()}
 
 
 def _is_attempt(series: Series) -> bool:
-    return (
-        series.label(contract.LABEL_REASON) in ATTEMPT_REASONS
-        and series.label(contract.LABEL_DECISION) == DecisionKind.BLOCKED
-    )
+    blocked = series.label(contract.LABEL_DECISION) == DecisionKind.BLOCKED
+    return blocked and series.label(contract.LABEL_REASON) in ATTEMPT_REASONS
 
 
 def _attempts(endpoint: Endpoint) -> list[Override]:
-    """Return the override attempts of the last reading, one for each provider."""
-    counts: Counter[str] = Counter()
-    for series, increase in endpoint.increases.items():
-        if series.metric == contract.DECISIONS_TOTAL and _is_attempt(series) and increase > 0:
-            counts[series.label(contract.LABEL_PROVIDER)] += round(increase)
-    return [
-        Override(endpoint.read_at, provider, _headers(endpoint.increases, provider), count)
-        for provider, count in sorted(counts.items())
+    """Return the override attempts at the last reading, one for each provider."""
+    grown = [series for series, increase in endpoint.increases.items() if increase > 0]
+    headers = [
+        (s.label(contract.LABEL_PROVIDER), (s.label(contract.LABEL_HEADER), s.label(contract.LABEL_REASON)))
+        for s in grown
+        if s.metric == contract.BLOCKED_NAMES_TOTAL and s.label(contract.LABEL_REASON) in ATTEMPT_REASONS
     ]
-
-
-def _headers(increases: Mapping[Series, float], provider: str) -> tuple[tuple[str, str], ...]:
-    found = {
-        (series.label(contract.LABEL_HEADER), series.label(contract.LABEL_REASON))
-        for series, increase in increases.items()
-        if series.metric == contract.BLOCKED_NAMES_TOTAL
-        and series.label(contract.LABEL_PROVIDER) == provider
-        and series.label(contract.LABEL_REASON) in ATTEMPT_REASONS
-        and increase > 0
+    attempted = {
+        s.label(contract.LABEL_PROVIDER) for s in grown if s.metric == contract.DECISIONS_TOTAL and _is_attempt(s)
     }
-    return tuple(sorted(found))
+    return [
+        Override(endpoint.read_at, provider, tuple(sorted(header for of, header in headers if of == provider)))
+        for provider in sorted(attempted)
+    ]
