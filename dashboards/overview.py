@@ -49,7 +49,7 @@ def overview() -> str:
                 ],
             ),
             Row("Is the same policy active on every replica?", [policy_panels.policies()]),
-            Row("What does the add-on cost?", [policy_panels.evaluation_times(), policy_panels.time_spent()]),
+            Row("What does the add-on cost?", [policy_panels.evaluation_times(12), policy_panels.time_spent(12)]),
             Row(
                 "Who was it? (audit log, from Loki)",
                 [audit_panels.top_users(), audit_panels.audit_log()],

@@ -62,7 +62,7 @@ def policy_table(
         Query(expr=expr),
         organize(shown, hidden=(contract.LABEL_PROVIDER_TYPE,), Value=count),
         columns=[
-            Column(name=count, thresholds=[(None, "green"), (2, "red")], texts={"1": "one: the same everywhere"}),
+            Column(name=count, thresholds=[(None, "green"), (2, "red")], texts={"1": "the same everywhere"}, width=210),
             Column(name=_PROVIDER, link=cell_link(_PROVIDER)),
         ],
         sort_by=count,
@@ -76,7 +76,7 @@ def drifting() -> str:
     return f"sum(count by ({provider}) ({policies}) > bool 1)"
 
 
-def evaluation_times() -> Panel:
+def evaluation_times(width: int) -> Panel:
     """Return the distribution of the time that deciding takes."""
     return heatmap(
         PanelOptions(
@@ -87,12 +87,13 @@ def evaluation_times() -> Panel:
             ),
             unit="s",
             empty=NO_REQUESTS,
+            width=width,
         ),
         Query(expr=evaluation_buckets(), legend="{{le}}"),
     )
 
 
-def evaluation_tail() -> Panel:
+def evaluation_tail(width: int) -> Panel:
     """Return the median and the tail of the time that deciding takes."""
     return timeseries(
         PanelOptions(
@@ -103,13 +104,14 @@ def evaluation_tail() -> Panel:
             ),
             unit="s",
             empty=NO_REQUESTS,
+            width=width,
         ),
         Query(expr=evaluation_quantile(0.5), legend="p50"),
         Query(expr=evaluation_quantile(0.99), legend="p99"),
     )
 
 
-def time_spent() -> Panel:
+def time_spent(width: int) -> Panel:
     """Return the share of a CPU core that evaluations use."""
     return timeseries(
         PanelOptions(
@@ -120,6 +122,7 @@ def time_spent() -> Panel:
             ),
             unit="percentunit",
             empty=NO_REQUESTS,
+            width=width,
         ),
         Query(expr=evaluation_seconds((_PROVIDER,)), legend=f"{{{{{_PROVIDER}}}}}"),
     )

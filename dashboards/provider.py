@@ -54,9 +54,9 @@ def provider() -> str:
                 "Which policy decides, and what does it cost?",
                 [
                     policy_panels.policies(),
-                    policy_panels.evaluation_times(),
-                    policy_panels.evaluation_tail(),
-                    policy_panels.time_spent(),
+                    policy_panels.evaluation_times(8),
+                    policy_panels.evaluation_tail(8),
+                    policy_panels.time_spent(8),
                 ],
             ),
             Row(
@@ -81,7 +81,7 @@ def _headers(title: str, matchers: str, *, alert: str | None = None) -> Panel:
             description=f"Headers in the time range ({contract.DECISIONS_TOTAL}, {matchers}). {advice}",
             unit="locale",
             empty=_NO_METRICS,
-            width=6 if alert else 4,
+            width=4 if matchers == MALFORMED else 5,
             height=5,
             alert=alert,
         ),
@@ -116,7 +116,7 @@ def _blocked_names() -> Panel:
             title="Blocked headers by name",
             description=(
                 f"Blocked headers per second by the rule or entry that blocked them ({contract.BLOCKED_NAMES_TOTAL}, "
-                "with a zero before a series' first event). Grey, {contract.OTHER_HEADER}: names that no "
+                f"with a zero before a series' first event). Grey, {contract.OTHER_HEADER}: names that no "
                 "rule or entry contains. If callers need a name, unblock or allow it, or rename it in the client."
             ),
             unit="cps",

@@ -1,6 +1,7 @@
 """Panels that both dashboards use."""
 
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
+from extra_headers.forwarding.policy.identity import IdentityHeaderResult
 from extra_headers.telemetry import contract
 
 from . import alerts
@@ -58,8 +59,8 @@ def active_alerts() -> Panel:
             width=24,
             height=6,
         ),
-        Query(expr=firing_alerts()),
-        organize(shown, hidden=("Value", "category", INSTANCE), alertname="alert", alertstate="state"),
+        Query(expr=f"group by ({', '.join(shown)}) ({firing_alerts()})"),
+        organize(shown, hidden=("Value",), alertname="alert", alertstate="state"),
         columns=[
             Column(name="alert", link=RUNBOOK_LINK, width=360),
             Column(name="state", colours={"firing": "red", "pending": "orange"}, width=120),
@@ -261,21 +262,24 @@ def unread_fields() -> Panel:
 
 def identity_headers(width: int) -> Panel:
     """Return what becomes of the headers that the policy adds from the authenticated user."""
-    header, result = contract.LABEL_HEADER, contract.LABEL_RESULT
+    header, result, sent = contract.LABEL_HEADER, contract.LABEL_RESULT, IdentityHeaderResult.SENT.value
     return timeseries(
         PanelOptions(
             title="Identity headers",
             description=(
                 "Headers per second that the policy's `set` adds from the authenticated user "
-                f"({contract.IDENTITY_HEADERS_TOTAL}), by result. Omitted or rejected means that the user lacks the "
-                "value: find the user in the audit log, and check the server's auth provider."
+                f"({contract.IDENTITY_HEADERS_TOTAL}), by result; all that were sent in one line. Omitted or rejected "
+                "means that the user lacks the value: find the user in the audit log, and check the server's auth "
+                "provider."
             ),
             unit="cps",
             empty="No chosen provider's policy sets a header.",
             width=width,
         ),
+        Query(expr=per_second(contract.IDENTITY_HEADERS_TOTAL, f'{result}="{sent}"'), legend=sent),
         Query(
-            expr=per_second(contract.IDENTITY_HEADERS_TOTAL, by=(header, result)),
+            expr=per_second(contract.IDENTITY_HEADERS_TOTAL, f'{result}!="{sent}"', by=(header, result)),
             legend=f"{{{{{header}}}}} {{{{{result}}}}}",
         ),
+        colours={sent: "green"},
     )

@@ -60,6 +60,8 @@ def table(
         .cell_height(common.TableCellHeight.SM)
         .datasource(DATA_SOURCE)
     )
+    # An empty cell is not an empty table, whose sentence Grafana would show in it.
+    panel.override_by_field_type("string", [property_of("noValue", "-")])
     if sort_by:
         panel.sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(desc=True)])
     for column in columns:

@@ -87,6 +87,8 @@ def _rows(panels: list[Json], chosen: slice) -> list[Json]:
     rows: list[list[Json]] = []
     for panel in panels:
         if panel["type"] == "row":
+            if panel["collapsed"]:
+                break
             rows.append([])
         rows[-1].append(panel)
     return [panel for row in rows[chosen] for panel in row]

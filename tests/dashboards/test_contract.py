@@ -28,7 +28,7 @@ SCRAPED = {
     EVALUATION_COUNT: set(_HISTOGRAM),
 }
 RULED = {
-    "ALERTS": {"alertname", "alertstate", "severity", "category", contract.LABEL_PROVIDER},
+    "ALERTS": {"alertname", "alertstate", "severity", "category", contract.LABEL_PROVIDER, contract.LABEL_REASON},
     **{metric: set(labels) for metric, labels in RECORDED.items()},
     window_increase(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
     baseline(Tuning()): {contract.LABEL_PROVIDER, contract.LABEL_DECISION},
@@ -104,7 +104,7 @@ def test_every_metric_is_shown() -> None:
 
 
 def test_descriptions_name_what_is_queried() -> None:
-    """The description of a panel names a metric that it queries, or the event that it lists."""
+    """A panel's description names a metric that it queries, or the event that it lists, and has no placeholder left."""
     for dashboard in dashboards().values():
         for panel in panels(dashboard):
             names = {
@@ -118,6 +118,7 @@ def test_descriptions_name_what_is_queried() -> None:
                 contract.ATTR_USER,
             }
             assert any(name and name in panel["description"] for name in names), panel["title"]
+            assert "{" not in panel["description"], panel["title"]
 
 
 def test_every_reason_is_in_one_group() -> None:

@@ -7,6 +7,7 @@ import {
   dateTime,
   FieldType,
   formattedValueToString,
+  getValueFormat,
   Registry,
   standardTransformers,
   standardTransformersRegistry,
@@ -53,7 +54,7 @@ const option = (path, isCustom) => ({
   shouldApply: () => true,
 });
 const STANDARD = ['unit', 'min', 'max', 'decimals', 'displayName', 'noValue', 'mappings', 'thresholds', 'color', 'links'];
-const CUSTOM = ['lineWidth', 'fillOpacity', 'lineStyle', 'stacking', 'showPoints', 'drawStyle', 'cellOptions', 'width'];
+const CUSTOM = ['lineWidth', 'fillOpacity', 'lineStyle', 'stacking', 'showPoints', 'drawStyle', 'cellOptions', 'width', 'thresholdsStyle', 'axisSoftMax'];
 const fieldConfigRegistry = new Registry(() => [
   ...STANDARD.map((path) => option(path, false)),
   ...CUSTOM.map((path) => option(path, true)),
@@ -124,12 +125,12 @@ async function framesOf(panel) {
   });
 }
 
-function Numbers({ frames, panel, width, height }) {
-  const fields = frames.flatMap((frame) => frame.fields.filter((field) => field.type === FieldType.number));
-  return fields.map((field, index) => (
+function Stat({ frames, panel, width, height }) {
+  const [time, field] = frames[0].fields;
+  return (
     <BigValue
-      key={index}
       value={field.display(field.values[field.values.length - 1])}
+      sparkline={{ x: time, y: field }}
       width={width}
       height={height}
       theme={theme}
@@ -137,9 +138,52 @@ function Numbers({ frames, panel, width, height }) {
       graphMode={panel.options.graphMode}
       justifyMode="auto"
       textMode="value"
-      text={panel.options.text}
     />
-  ));
+  );
+}
+
+// Grafana's heatmap is a part of its application, not of its packages: these are the same cells, drawn here.
+function Heatmap({ frames, panel, width, height }) {
+  const left = 56;
+  const bottom = 20;
+  const byBound = frames
+    .map(({ fields: [time, field] }) => ({ bound: Number(field.labels.le.replace('+Inf', 'Infinity')), times: time.values, counts: field.values }))
+    .sort((a, b) => a.bound - b.bound);
+  const rows = byBound.map(({ bound, times, counts }, index) => ({
+    bound,
+    times,
+    counts: counts.map((count, at) => count - (byBound[index - 1]?.counts[at] ?? 0)),
+  }));
+  const most = Math.max(...rows.flatMap(({ counts }) => counts));
+  const cell = { width: (width - left) / rows[0].times.length, height: (height - bottom) / rows.length };
+  const format = getValueFormat(panel.fieldConfig.defaults.unit);
+  const label = { fill: theme.colors.text.secondary, fontSize: 12 };
+  const at = (index) => left + index * cell.width;
+  return (
+    <svg width={width} height={height}>
+      {rows.map(({ bound, times, counts }, row) => {
+        const top = (rows.length - 1 - row) * cell.height;
+        return (
+          <g key={bound}>
+            <text x={left - 6} y={top + cell.height / 2 + 4} textAnchor="end" {...label}>
+              {Number.isFinite(bound) ? formattedValueToString(format(bound)) : '∞'}
+            </text>
+            {times.map((time, index) => (
+              <rect key={time} x={at(index)} y={top + 1} width={cell.width} height={cell.height - 1}
+                fill={`rgba(255, 152, 48, ${counts[index] > 0 ? 0.1 + 0.9 * Math.sqrt(counts[index] / most) : 0})`} />
+            ))}
+          </g>
+        );
+      })}
+      {rows[0].times.map((time, index) =>
+        time % 60_000 < 2_000 ? (
+          <text key={time} x={at(index)} y={height - 4} textAnchor="middle" {...label}>
+            {dateTime(time).utc().format('HH:mm')}
+          </text>
+        ) : null
+      )}
+    </svg>
+  );
 }
 
 function Content({ frames, panel, width, height }) {
@@ -160,7 +204,9 @@ function Content({ frames, panel, width, height }) {
         />
       );
     case 'stat':
-      return <Numbers frames={frames} panel={panel} width={width} height={height} />;
+      return <Stat frames={frames} panel={panel} width={width} height={height} />;
+    case 'heatmap':
+      return <Heatmap frames={frames} panel={panel} width={width} height={height} />;
     case 'table':
       return (
         <Table
