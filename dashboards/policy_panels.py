@@ -39,7 +39,7 @@ def policies() -> Panel:
             alert=POLICY_DRIFT,
         ),
         contract.POLICY_INFO,
-        "policies of this provider",
+        "digests",
         (contract.LABEL_ON_BLOCKED, contract.LABEL_ON_MALFORMED, contract.LABEL_VERSION),
         versions=True,
     )
@@ -62,7 +62,7 @@ def policy_table(
         Query(expr=expr),
         organize(shown, hidden=(contract.LABEL_PROVIDER_TYPE,), Value=count),
         columns=[
-            Column(name=count, thresholds=[(None, "green"), (2, "red")], texts={"1": "the same everywhere"}, width=210),
+            Column(name=count, thresholds=[(None, "green"), (2, "red")], texts={"1": "the same everywhere"}, width=180),
             Column(name=_PROVIDER, link=cell_link(_PROVIDER)),
         ],
         sort_by=count,

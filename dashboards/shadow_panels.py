@@ -110,5 +110,5 @@ def _policies() -> Panel:
             empty=_NO_SHADOW,
         ),
         contract.SHADOW_POLICY_INFO,
-        "shadow policies of this provider",
+        "digests",
     )

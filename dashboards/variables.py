@@ -45,7 +45,7 @@ def variables() -> list[builders.DatasourceVariable | builders.QueryVariable | b
         builders.TextBoxVariable(LOG_STREAMS)
         .label("Log streams")
         .description("The stream selector of the servers' logs in Loki, without braces.")
-        .default_value('service_name=~".+"'),
+        .default_value('job="ogx-audit"'),
     ]
 
 
