@@ -17,6 +17,7 @@ from .policy.evaluation import evaluate
 from .policy.field_names import normalize_name
 from .policy.identity import IdentityHeaders, User
 from .policy.model import Policy
+from .policy.summary import summarize
 
 _NOTHING_SET = IdentityHeaders({})
 
@@ -97,6 +98,7 @@ def labels_of(provider: str, provider_type: str, policy: Policy) -> ProviderLabe
         policy.on_malformed,
         identity_headers={name: normalize_name(name) for name in policy.set},
         shadow=None if shadow is None else shadow.digest,
+        summary=summarize(policy),
     )
 
 

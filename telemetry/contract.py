@@ -81,7 +81,7 @@ LABEL_SHADOW_OUTCOME: Final = "shadow_outcome"
 LABEL_VERSION: Final = "version"
 
 OTHER_HEADER: Final = "_other"
-"""Value of the `header` label for a name that no entry of the policy holds: label values are never the caller's."""
+"""Value of the `header` label for a name that is in no entry of the policy: label values are never the caller's."""
 
 # Names of span and event attributes.
 ATTR_PROVIDER: Final = "extra_headers.provider"
@@ -154,9 +154,10 @@ METRICS: Final[Mapping[str, Metric]] = {
             (LABEL_PROVIDER, LABEL_DECISION, LABEL_REASON),
             "Extra headers of callers, by decision and reason.",
             "Every combination of decision and reason exists at 0 from the start of the server, so that the first "
-            "event shows in `increase()`. A header that passes the policy counts as forwarded only if its request goes "
-            "on. Increments of blocked and malformed carry an exemplar with `trace_id` and `span_id` when the span is "
-            "sampled, at most one per second and reason.",
+            "event shows in `increase()`. A header that passes the policy counts as forwarded only if its request is "
+            "sent. Increments of blocked and malformed carry an exemplar with `trace_id` and `span_id` if the span is "
+            "sampled, at most one per second and reason. Workers that share `PROMETHEUS_MULTIPROC_DIR` have no "
+            "exemplars.",
         ),
         Metric(
             BLOCKED_NAMES_TOTAL,
@@ -233,7 +234,7 @@ METRICS: Final[Mapping[str, Metric]] = {
             (),
             "Fields for extra headers in requests that no provider reads.",
             "A field is a key of the provider data that is `extra_headers` or ends in `_extra_headers`, or a header "
-            "with provider data under another host's name. Its headers are not forwarded, and the caller is not told. "
+            "with provider data under another host's name. Its headers are not forwarded; the caller gets no error. "
             "A WARNING names the field, at most once a minute.",
         ),
         Metric(BUILD_INFO, "gauge", "1", (LABEL_VERSION,), "The installed release of the add-on; always 1."),
@@ -330,7 +331,7 @@ DECISION_ATTRIBUTES: Final = (
     Attribute(
         ATTR_USER,
         "string",
-        f"The user whom the host authenticated; {MAX_USER_CHARACTERS} characters at most. Absent with "
+        f"The user that the host authenticated; {MAX_USER_CHARACTERS} characters at most. Absent with "
         f"`{ENV_CAPTURE_USER}=false`.",
         example="alice",
     ),
@@ -448,7 +449,7 @@ ENVIRONMENT: Final = (
     Attribute(
         ENV_CAPTURE_USER,
         "boolean",
-        "Whether spans and audit records name the user whom the host authenticated; true by default.",
+        "Whether spans and audit records name the user that the host authenticated; true by default.",
         example="false",
     ),
     Attribute(
@@ -470,7 +471,7 @@ ENVIRONMENT: Final = (
         "string",
         "A setting of prometheus-client: a directory in which several workers share their counters. With `OGX_WORKERS` "
         f"above 1, set it and `{ENV_METRICS_PORT}`, and leave OGX's own metrics endpoint off. It takes 1.2 MiB for "
-        "each worker. If the disk is full at the start, there are no metrics until the next start.",
+        "each worker. If the disk is full at the start, metrics are off until the next start.",
         example="/run/ogx-metrics",
     ),
 )

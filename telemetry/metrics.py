@@ -44,6 +44,8 @@ class ProviderLabels:
     """The label value of each identity header, by its name."""
     shadow: str | None = None
     """Digest of the policy that enforcing the shadow policy would give; None without one."""
+    summary: str = ""
+    """The policy in a line, for the log of a server that starts."""
 
 
 class Metrics:

@@ -20,6 +20,7 @@ from .multiprocess import prepare_directory
 from .otel_metrics import create_otel_counters
 from .rate_limit import RateLimit
 from .settings import TelemetrySettings
+from .startup import log_metrics_location
 from .tracing import attach_span_processor, set_up_tracing
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Recorder:
         self._fail_open(set_up_tracing)
         metrics = self._fail_open(_process_metrics)
         self._metrics = self._fail_open(ProviderMetrics, metrics, labels) if metrics is not None else None
+        _log.info("extra_headers: provider %s (%s): %s", labels.provider, labels.provider_type, labels.summary)
 
     def record(  # noqa: PLR0913 - what is known of one request
         self,
@@ -181,6 +183,7 @@ def _process_metrics() -> Metrics | None:
     metrics = Metrics.in_registry()
     if metrics is not None:
         start_endpoint(settings)
+        log_metrics_location(settings)
         if settings.otel_metrics:
             create_otel_counters(metrics)
     return metrics

@@ -12,9 +12,20 @@ _INTRODUCTION = """\
 
 Generated from `telemetry/contract.py`; do not edit. `make docs` writes it.
 
-Metrics are registered in prometheus-client's default registry. Scrape OGX's endpoint (`OGX_METRICS_ENDPOINT_ENABLED=1`,
-port 9464) or, where the host has none, the add-on's own (`EXTRA_HEADERS_METRICS_PORT`). Traces and log events go
-wherever the process's OpenTelemetry providers send them; where there is no tracer provider and
+Metrics are registered in prometheus-client's default registry, which one of these endpoints serves:
+
+| endpoint | switched on by | address |
+|---|---|---|
+| OGX's own | `OGX_METRICS_ENDPOINT_ENABLED=1` | `OGX_METRICS_HOST`, `OGX_METRICS_PORT` (9464 by default) |
+| LiteLLM's own | the callback `prometheus` | `/metrics` of the proxy |
+| the add-on's: any host, several workers | `EXTRA_HEADERS_METRICS_PORT` | `EXTRA_HEADERS_METRICS_HOST` and this port |
+
+Both hosts are `127.0.0.1` by default, which only scrapers on the same machine can reach. For a Prometheus on another
+machine or in another pod, set the host to `0.0.0.0` or to one address of the machine. Let only the scraper reach the
+port, because the endpoint has no authentication. At start, the server logs where the metrics are, with a WARNING if no
+endpoint serves them or only the same machine can reach it. Another INFO line for each provider shows its policy.
+
+The process's OpenTelemetry providers export traces and log events. If the process has no tracer provider and
 `OTEL_EXPORTER_OTLP_ENDPOINT` is set, the add-on installs one. No metric, span, log line or error contains the value of
 a header.
 """

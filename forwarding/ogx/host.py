@@ -12,6 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
+from extra_headers.telemetry.contract import NAMESPACE
 from extra_headers.telemetry.spans import request_started
 
 from ..policy.decision import RejectedError
@@ -51,6 +52,8 @@ class Host:
     def __init__(self, package: str) -> None:
         self.package = package
         self._request_headers = self._own_module("core.request_headers")
+        # The host shows INFO only of its own categories.
+        self._own_module("log").get_logger(NAMESPACE, category="providers")
 
     def load_module(self, path: str) -> ModuleType:
         """Import a module by its dotted path."""

@@ -39,12 +39,8 @@ _LEFT = {
     "docs/providers.md": 3,
     "docs/quick-start.md": 3,
     "docs/roll-out.md": 8,
-    "docs/runbooks/ExtraHeadersCredentialOverrideAttempt.md": 5,
     "docs/runbooks/ExtraHeadersMalformedSpike.md": 2,
     "docs/runbooks/ExtraHeadersPolicyDrift.md": 2,
-    "docs/runbooks/ExtraHeadersRejectingCallers.md": 2,
-    "docs/runbooks/ExtraHeadersTelemetryAbsent.md": 2,
-    "docs/telemetry.md": 6,
     "docs/threat-model.md": 4,
     "docs/upgrade.md": 5,
 }

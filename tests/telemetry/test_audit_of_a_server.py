@@ -31,6 +31,21 @@ def _send(stack: Stack, headers: dict[str, str]) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def _check_start(lines: list[dict[str, Any]]) -> None:
+    """Check what the server logged when it started."""
+    said = [
+        (line["level"], str(line["event"])) for line in lines if str(line.get("event")).startswith("extra_headers: ")
+    ]
+    providers = [event for level, event in said if level == "info" and "extra_headers: provider " in event]
+    assert len(providers) == 3
+    (on,) = [event for event in providers if event.startswith("extra_headers: provider on (remote::vllm): policy ")]
+    assert on.endswith(
+        "allow all that is not blocked, block 0 and the core blocklist, unblock 0, on_blocked drop, on_malformed reject"
+    )
+    (metrics,) = [event for level, event in said if level == "warning" and "metrics" in event]
+    assert "for scrapers on this machine only; OGX_METRICS_HOST opens them" in metrics
+
+
 def test_in_the_hosts_json_log(tmp_path: Path) -> None:
     """A record is one JSON object with the keys of the schema at its top, not JSON in a string; clean ones, too."""
     with running(
@@ -41,6 +56,7 @@ def test_in_the_hosts_json_log(tmp_path: Path) -> None:
         log = stack.server.log
 
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    _check_start(lines)
     stopped, clean = [line for line in lines if line.get("event_name") == contract.EVENT_DECISION]
     assert stopped["level"] == "warning"
     assert stopped["event"].startswith("provider on: request filtered; stopped: Cookie (credential); user: \\u005bbold")
