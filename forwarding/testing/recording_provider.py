@@ -194,6 +194,11 @@ class RecordingProvider:
         with self._lock:
             return list(self._received)
 
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return len(self._connections)
+
     def take(self) -> list[ReceivedRequest]:
         """Return the requests so far and forget them."""
         with self._lock:

@@ -17,9 +17,8 @@ from typing import Any
 import yaml
 
 from extra_headers.forwarding import DecisionKind, Evaluation, Policy, Reason, evaluate
-from extra_headers.forwarding.clients.middleware import _ProviderData
 from extra_headers.forwarding.policy.model import parse_policy
-from extra_headers.forwarding.policy.provider_data import decode_object
+from extra_headers.forwarding.policy.provider_data import decode_object, headers_in
 
 FIELD = "vllm_extra_headers"
 _REPEATED = re.compile(r"<<(\d+)(,?)\|(.*?)>>", re.DOTALL)
@@ -72,9 +71,7 @@ class Case:
 
 def caller_headers(provider_data: str) -> object | None:
     """Decode provider data as hosts do, and return what `evaluate` gets of it; None for no extra headers."""
-    decoded = decode_object(provider_data)
-    given = _ProviderData(decoded is None, decoded).headers(FIELD)
-    return None if given is None else given.value
+    return headers_in(decode_object(provider_data), FIELD)
 
 
 def decide(case: Case) -> Evaluation | None:

@@ -67,7 +67,7 @@ class TestWhatIsSent:
         await kind.call(client)
         await kind.call(extra_headers.with_headers(client, {"X-Tenant": "a"}))
         await kind.call(client)
-        connections = len(upstream._connections)
+        connections = upstream.connections
         await kind.close(client)
 
         assert [r.values("x-tenant") for r in upstream.take()] == [[], ["a"], []]

@@ -191,10 +191,16 @@ def test_no_pattern_stands_twice() -> None:
     assert len(patterns) == len(set(patterns))
 
 
-def test_where_two_entries_match_the_exact_one_decides() -> None:
-    """`proxy-*` is a browser's, but some of its names carry credentials or frame the message."""
-    decided = {name: evaluate({name: "v"}, Policy()).decisions[0].reason for name in ("proxy-authorization", "proxy-x")}
-    assert decided == {"proxy-authorization": Reason.CREDENTIAL, "proxy-x": Reason.BROWSER}
+def test_where_several_rules_match_the_exact_one_decides_then_the_longest_prefix() -> None:
+    """`proxy-*` is a browser's and `cf-*` names the client, but some of these names carry credentials."""
+    expected = {
+        "proxy-x": Reason.BROWSER,
+        "proxy-authorization": Reason.CREDENTIAL,
+        "cf-x": Reason.CLIENT_IDENTITY,
+        "cf-aig-x": Reason.GATEWAY,
+        "cf-access-x": Reason.CREDENTIAL,
+    }
+    assert {name: evaluate({name: "v"}, Policy()).decisions[0].reason for name in expected} == expected
 
 
 def test_no_entry_that_can_be_lifted_hides_one_that_cannot() -> None:

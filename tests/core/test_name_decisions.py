@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Limits, Policy, Reason, evaluate
-from extra_headers.forwarding.policy.matcher import _Patterns, matcher
+from extra_headers.forwarding.policy.matcher import matcher
 from tests.core.helpers import DEFAULT, is_forwarded, reason, reasons
 
 
@@ -126,18 +126,6 @@ class TestLists:
         """A word of the operator's or of the core blocklist's, never the caller's: it becomes a label value."""
         policy = Policy(allow=("x-*",), block=("x_op_exact", "x-op-pre-*"))
         assert evaluate({name: "v"}, policy, {"X-Own"}).decisions[0].rule == rule
-
-
-def test_of_several_entries_the_exact_one_decides_then_the_longest_prefix() -> None:
-    """In whatever order they are written, so that an entry can be added to a list without moving others."""
-    entries = [("x-*", Reason.SDK), ("x-a", Reason.ROUTING), ("x-a-*", Reason.GATEWAY), ("x-a-b-*", Reason.BROWSER)]
-    for ordered in (entries, entries[::-1], entries[2:] + entries[:2]):
-        patterns = _Patterns(ordered)
-        assert patterns.find("x-a") == ("x-a", Reason.ROUTING)
-        assert patterns.find("x-a-") == ("x-a-*", Reason.GATEWAY)
-        assert patterns.find("x-a-b-c") == ("x-a-b-*", Reason.BROWSER)
-        assert patterns.find("x-b") == ("x-*", Reason.SDK)
-        assert patterns.find("y") is None
 
 
 class TestMemoryOfNames:
