@@ -1,8 +1,15 @@
-"""The markers `server` and `slow`, set by what a test file uses and where it is, so that no test has to say it."""
+"""What all folders share: the markers `server` and `slow`, a recording provider, and tracing.
 
+The markers follow from what a test file uses and where it is, so that no test has to declare them.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from extra_headers.forwarding.testing.recording_provider import RecordingProvider
+from tests.tracing import Tracing, in_memory_tracing
 
 _TESTS = Path(__file__).parent
 _SERVER = ("dashboards/test_rules.py", "demo/", "faults/", "litellm/", "llama_stack/", "load/", "providers/", "server/")
@@ -25,3 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if place.startswith(_SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture
+def upstream() -> Iterator[RecordingProvider]:
+    """Return a running provider."""
+    with RecordingProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def tracing() -> Iterator[Tracing]:
+    """Return a tracer provider that exports into memory."""
+    with in_memory_tracing() as running:
+        yield running

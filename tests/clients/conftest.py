@@ -1,27 +1,16 @@
-"""A recording provider, and extra headers under a name that no other test counts under."""
+"""Every kind of client, and extra headers under a name that no other test counts under."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from extra_headers.forwarding import ExtraHeaders, Policy
-from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.kinds import KINDS, Kind
-from tests.telemetry.conftest import tracing
-
-__all__ = ["tracing"]
 
 _NUMBERS = itertools.count(1)
 
 type Make = Callable[[Policy], ExtraHeaders]
-
-
-@pytest.fixture
-def upstream() -> Iterator[RecordingProvider]:
-    """Return a running provider."""
-    with RecordingProvider() as running:
-        yield running
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from extra_headers.telemetry import contract
 from tests.clients.conftest import Make
 from tests.clients.kinds import counted
 from tests.clients.services import HEADER, echo, provider_data, service
-from tests.telemetry.conftest import Tracing
+from tests.tracing import Tracing
 
 type Lines = list[tuple[str, str]]
 

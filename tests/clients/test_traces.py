@@ -11,7 +11,7 @@ from extra_headers.forwarding import ExtraHeaders
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from extra_headers.telemetry import contract
 from tests.clients.kinds import Kind, http_library_of_openai
-from tests.telemetry.conftest import Tracing
+from tests.tracing import Tracing
 
 _CAPTURED = contract.HTTP_REQUEST_HEADER_PREFIX
 

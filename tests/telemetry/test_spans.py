@@ -15,7 +15,7 @@ from extra_headers.forwarding.policy.identity import User
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from extra_headers.telemetry import contract
 from extra_headers.telemetry.spans import clear_decision, decision_attributes, record_decision, request_started
-from tests.telemetry.conftest import Tracing
+from tests.tracing import Tracing
 
 _HEADERS = {"X-Tenant": "secret-1", "Authorization": "secret-2", "Host": "secret-3", "X-Bad": "secret-4\n"}
 _POLICY = Policy(on_malformed="drop")

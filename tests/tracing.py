@@ -1,11 +1,11 @@
-"""Tracers of the tests' own, with ids that do not change from run to run; the global ones stay untouched."""
+"""A tracer provider for tests, with ids that do not change from run to run. The global one stays untouched."""
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -59,9 +59,9 @@ class Tracing:
         ]
 
 
-@pytest.fixture
-def tracing() -> Iterator[Tracing]:
-    """Return a tracer provider that exports into memory."""
+@contextmanager
+def in_memory_tracing() -> Iterator[Tracing]:
+    """Run a tracer provider that exports into memory."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(id_generator=_CountingIds())
     provider.add_span_processor(create_span_processor())
