@@ -25,6 +25,7 @@ Exits with 0 if there are no problems, 1 if there are errors or warnings, 2 if a
 file is not a run config. The worst of several files counts.
 """
 _UNUSABLE = 2
+_TABLE_WIDTH = 60
 _GITHUB_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
@@ -142,10 +143,11 @@ def _show(context: click.Context, reports: Sequence[_Report]) -> None:
 
 
 def _show_policy(console: "Console", one: "Checked") -> None:
-    from rich.text import Text  # noqa: PLC0415 - too slow for `--help`
+    from rich.table import Table  # noqa: PLC0415 - too slow for `--help`
+    from rich.text import Text  # noqa: PLC0415 - likewise
 
     from ..run_config.environment import shown  # noqa: PLC0415 - likewise
-    from .console import printable, show, table  # noqa: PLC0415 - likewise
+    from .console import printable, show  # noqa: PLC0415 - likewise
 
     heading = Text(printable(shown(one.provider.id)), "bold")
     facts = [shown(one.provider.type)]
@@ -156,8 +158,17 @@ def _show_policy(console: "Console", one: "Checked") -> None:
     heading.append("  " + printable("  ".join(facts)), "dim" if one.policy else "red")
     show(console, heading)
     if one.policy is not None:
-        rows = [(row.name, _value(row.value), f"line {row.line}" if row.line else "default") for row in one.rows]
-        show(console, table(rows, ("setting", "value", "from")))
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+        table.add_column("  setting", no_wrap=True)
+        table.add_column("value", overflow="fold")
+        table.add_column("from", no_wrap=True)
+        for row in one.rows:
+            value, origin = printable(_value(row.value)), f"line {row.line}" if row.line else "default"
+            if console.width < _TABLE_WIDTH:
+                show(console, Text(f"  {row.name}: {value} ({origin})"))
+            table.add_row(f"  {row.name}", Text(value), origin)
+        if console.width >= _TABLE_WIDTH:
+            show(console, table)
     show(console)
 
 

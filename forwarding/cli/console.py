@@ -2,13 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 
 import click
 from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 # Wide enough that a row of a table in a pipe is one line.
 _UNLIMITED = 100_000
@@ -57,14 +54,3 @@ def show(console: Console, content: RenderableType = "", *, soft_wrap: bool = Fa
         console.print(content, soft_wrap=soft_wrap)
     for line in captured.get().splitlines():
         click.echo(line.rstrip(), color=True)
-
-
-def table(rows: Iterable[Sequence[str | Text]], headings: Sequence[str], indent: int = 2) -> Table:
-    """Return a table without borders. Strings are not markup."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for number, heading in enumerate(headings):
-        grid.add_column(" " * indent + heading if number == 0 else heading, overflow="fold")
-    for row in rows:
-        first, *others = (cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row)
-        grid.add_row(Text(" " * indent) + first, *others)
-    return grid

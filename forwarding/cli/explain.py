@@ -76,7 +76,7 @@ def explain(  # noqa: PLR0913 - the command's options
     caller = _from_data(context, data, checked) if data is not None else _from_options(headers)
     explanation = explain_request(config, checked, policy, caller, _user(user_id, tenant, attributes))
     if form == "json":
-        click.echo(json.dumps(explain_output.as_json(checked, policy, explanation), indent=2))
+        click.echo(json.dumps(explain_output.as_json(config, checked, policy, explanation), indent=2))
     else:
         explain_output.show_explanation(config, checked, policy, explanation)
     clean = explanation.evaluation.outcome == "clean" and explanation.status is None and policy.enabled

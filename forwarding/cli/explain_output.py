@@ -17,7 +17,7 @@ _INDENT = 2
 _STYLES = {"forwarded": "green", "sent": "green"}
 
 
-def as_json(checked: Checked, policy: Policy, explanation: Explanation) -> dict[str, Any]:
+def as_json(config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation) -> dict[str, Any]:
     """Return the explanation as JSON has it."""
     missing = {} if explanation.identity is None else {m.name: m.reason.value for m in explanation.identity.missing}
     return {
@@ -38,6 +38,9 @@ def as_json(checked: Checked, policy: Policy, explanation: Explanation) -> dict[
         "identity_headers": [
             {"name": name, "result": result, "missing": missing.get(name)}
             for name, result in _identity_results(explanation).items()
+        ],
+        "findings": [
+            {"level": f.level.value, "line": f.line, "message": f.message} for f in without_users(config, checked)
         ],
         "outcome": "rejected" if explanation.status else explanation.evaluation.outcome.value,
         "status": explanation.status,

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
+_MAX_SHOWN = 128
+
 
 class PolicyFinding(NamedTuple):
     """One thing that is wrong with a setting."""
@@ -111,4 +113,5 @@ def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseMod
 
 
 def _printable(step: str) -> str:
+    step = step if len(step) <= _MAX_SHOWN else f"{step[:_MAX_SHOWN]}..."
     return step if step.isascii() and step.isprintable() else ascii(step)

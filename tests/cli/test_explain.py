@@ -132,6 +132,8 @@ def test_identity_headers_without_authentication(invoke: Invoke, write: Write) -
     """Without `server.auth` the server knows no user, whatever the options say."""
     path = write(provider("set: {x-user: '${user.id}'}"))
     assert "error: line 9: `set` needs an authenticated user" in invoke("explain", path, "--user", "ada").out
+    (finding,) = json.loads(invoke("explain", path, "--format", "json").out)["findings"]
+    assert (finding["level"], finding["line"]) == ("error", 9)
     assert "needs an authenticated user" not in invoke("explain", write(provider("{}"))).out
 
 

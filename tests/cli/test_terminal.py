@@ -59,9 +59,11 @@ class TestOutput:
     def test_columns_is_respected_in_a_pipe(self, write: Write) -> None:
         """A table folds its cells and loses nothing."""
         path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(20)) + "]}"))
-        lines = _run(_PROGRAM, "check", path, COLUMNS="70").stdout.splitlines()
-        assert max(len(line) for line in lines[1:12]) <= 70
-        assert "x-tenant-19" in "".join(lines)
+        for columns, row in ((70, "  on_blocked               drop "), (40, "  on_blocked: drop (default)")):
+            lines = _run(_PROGRAM, "check", path, COLUMNS=str(columns)).stdout.splitlines()
+            assert max(len(line) for line in lines[1:12]) <= columns
+            assert row in "\n".join(lines)
+            assert "x-tenant-19" in "".join(lines)
 
     def test_a_terminal_gets_colour_and_no_control_code_of_the_file(self, write: Write) -> None:
         """Control codes in the run config are escaped."""
