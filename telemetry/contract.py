@@ -135,6 +135,7 @@ MAX_USER_CHARACTERS: Final = 256
 """Of a user or tenant, in an attribute or a record."""
 
 HTTP_REQUEST_HEADER_PREFIX: Final = "http.request.header."
+HTTP_RESPONSE_HEADER_PREFIX: Final = "http.response.header."
 """Where HTTP instrumentations put captured headers (OpenTelemetry semantic conventions, HTTP)."""
 REDACTED: Final = "[REDACTED]"
 

@@ -97,9 +97,9 @@ class Recorder:
         attributes = spans.decision_attributes(
             evaluation, labels.provider, labels.policy, named, identity_headers, from_request=from_request
         )
-        added: Collection[str] = () if evaluation is None else evaluation.forwarded
+        added: Mapping[str, str] = {} if evaluation is None else evaluation.forwarded
         if identity_headers is not None:
-            added = (*added, *identity_headers.headers)
+            added = {**added, **identity_headers.headers}
         traced = {**attributes, **compared} if compared else attributes
         context = self._fail_open(_trace, traced, added, base_url)
         if self._metrics is not None and identity_headers is not None:
@@ -125,7 +125,7 @@ class Recorder:
             return None
 
 
-def _trace(attributes: Mapping[str, AttributeValue], added: Collection[str], base_url: str) -> SpanContext:
+def _trace(attributes: Mapping[str, AttributeValue], added: Mapping[str, str], base_url: str) -> SpanContext:
     attach_span_processor()  # here, because the tracer provider may be set after the first provider starts
     return spans.record_decision(attributes, added, base_url)
 

@@ -5,10 +5,12 @@ decision is made), and to the CLIENT spans of the calls to the provider that fol
 not even where an HTTP instrumentation was told to capture every header.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
+from ipaddress import ip_address
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -21,24 +23,32 @@ from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Eva
 from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import contract
+from .redaction import redact
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
 
 _INSTRUMENTATION_SCOPE = "extra_headers"
 _URL_ATTRIBUTES = ("url.full", "http.url")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROVIDER_DATA_HEADERS = ("x-ogx-provider-data", "x-llamastack-provider-data")
+
+
+type _Origin = tuple[str, int | None]
+"""A host and a port, however a URL spells them."""
 
 
 class _ClientSpanContext(NamedTuple):
     """What the CLIENT spans of the calls that follow from one evaluation are to carry."""
 
     attributes: Mapping[str, AttributeValue]
-    base_url: str
-    added: Collection[str]
+    origins: frozenset[_Origin]
+    """Where the provider is."""
+    added: Mapping[str, str]
     link: SpanContext | None
 
 
+_origins_by_provider: dict[str, frozenset[_Origin]] = {}
 _server_span: ContextVar[trace.Span] = ContextVar("extra_headers_server_span", default=trace.INVALID_SPAN)
 _client_span_context: ContextVar[_ClientSpanContext | None] = ContextVar(
     "extra_headers_client_span_context", default=None
@@ -141,7 +151,7 @@ def _capped(header_names: Collection[str]) -> list[str]:
 
 def record_decision(
     attributes: Mapping[str, AttributeValue],
-    added: Collection[str],
+    added: Mapping[str, str],
     base_url: str,
     tracer: trace.Tracer | None = None,
 ) -> SpanContext:
@@ -151,8 +161,9 @@ def record_decision(
 
     Args:
         attributes: of `decision_attributes`.
-        added: names of the headers that the call carries by this decision: sent on, or set by the server.
-        base_url: of the provider; only CLIENT spans to its host and port carry the decision.
+        added: the headers that the call carries by this decision: forwarded, or identity headers. No value is written.
+        base_url: of the provider. Only CLIENT spans to its host and port, or to those of `note_provider_urls`, carry
+            the decision.
         tracer: makes the span of its own; by default from the global tracer provider.
 
     Returns:
@@ -163,11 +174,13 @@ def record_decision(
     link: SpanContext | None = None
     if span.is_recording():
         span.set_attributes(attributes)
+        redact(span, added, added.values())
     else:
         span = (tracer or _own_tracer()).start_span(contract.SPAN_EVALUATE, attributes=attributes)
         span.end()
         link = span.get_span_context()
-    _client_span_context.set(_ClientSpanContext(attributes, base_url, added, link))
+    origins = _origins([base_url]) | _origins_by_provider.get(str(attributes[contract.ATTR_PROVIDER]), frozenset())
+    _client_span_context.set(_ClientSpanContext(attributes, origins, added, link))
     return span.get_span_context()
 
 
@@ -210,7 +223,7 @@ def request_started(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEAD
     span = trace.get_current_span()
     _server_span.set(span)
     if span.is_recording():
-        _redact(span, provider_data_headers)
+        redact(span, provider_data_headers)
 
 
 def annotate_client_span(span: "Span") -> None:
@@ -218,31 +231,35 @@ def annotate_client_span(span: "Span") -> None:
     call = _client_span_context.get()
     if call is None or span.kind is not SpanKind.CLIENT:
         return
-    _redact(span, call.added)
-    if _netloc(span) == urlsplit(call.base_url).netloc:
+    redact(span, call.added, call.added.values())
+    if _origin_of(span) in call.origins:
         span.set_attributes(call.attributes)
         if call.link is not None and call.link.is_valid:
             span.add_link(call.link)
 
 
-def _netloc(span: "Span") -> str | None:
+def note_provider_urls(provider: str, urls: Iterable[str]) -> None:
+    """Note the URLs that a provider's settings name: some of its calls may go to another one than `base_url`."""
+    _origins_by_provider[provider] = _origins(urls)
+
+
+def _origins(urls: Iterable[str]) -> frozenset[_Origin]:
+    return frozenset(origin for origin in map(_origin, urls) if origin is not None)
+
+
+def _origin_of(span: "Span") -> _Origin | None:
     attributes = span.attributes or {}
     url = next((attributes[key] for key in _URL_ATTRIBUTES if key in attributes), None)
-    return urlsplit(url).netloc if isinstance(url, str) else None
+    return _origin(url) if isinstance(url, str) else None
 
 
-def _redact(span: trace.Span, header_names: Collection[str]) -> None:
-    # Reading attributes is the SDK's; the API can only write them.
-    attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
-    captured = [key for key in attributes if key.startswith(contract.HTTP_REQUEST_HEADER_PREFIX)]
-    if not captured:
-        return
-    # Instrumentations differ in whether they write `-` or `_`, and keep the case or not.
-    secret = {_comparable(name) for name in header_names}
-    for key in captured:
-        if _comparable(key.removeprefix(contract.HTTP_REQUEST_HEADER_PREFIX)) in secret:
-            span.set_attribute(key, [contract.REDACTED])
-
-
-def _comparable(header_name: str) -> str:
-    return header_name.lower().replace("-", "_")
+@lru_cache(maxsize=256)
+def _origin(url: str) -> _Origin | None:
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    with contextlib.suppress(ValueError):
+        host = ip_address(host).compressed
+    return (host, port) if host else None

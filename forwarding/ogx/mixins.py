@@ -13,6 +13,10 @@ from importlib import import_module
 from types import FunctionType, SimpleNamespace, new_class
 from typing import Any, ClassVar
 
+from pydantic import BaseModel
+
+from extra_headers.telemetry.spans import note_provider_urls
+
 from ..client_headers import GENAI_NAMES, HTTP_CLIENT_NAMES, client_header_names, copy_of
 from ..enforcement import OutboundHeaders, OutboundRequest
 from .adhoc_clients import creates_http_client, supports_headers, with_session_headers
@@ -103,6 +107,20 @@ class _Forwarding:
     @__provider_id__.setter
     def __provider_id__(self, provider_id: str) -> None:
         self.__extra_headers__.bind(provider_id)
+        note_provider_urls(provider_id, _urls_in(getattr(self, "config", None)))
+
+
+def _urls_in(setting: Any) -> Iterator[str]:
+    """Yield the URLs in a provider's config: some types have other hosts than `base_url` for some endpoints."""
+    if isinstance(setting, BaseModel):
+        setting = dict(setting)
+    if isinstance(setting, Mapping):
+        setting = list(setting.values())
+    if isinstance(setting, list | tuple):
+        for value in setting:
+            yield from _urls_in(value)
+    elif "://" in (url := str(setting)):
+        yield url
 
 
 class _SharedClient(_Forwarding):

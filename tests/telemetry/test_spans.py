@@ -1,6 +1,7 @@
 """Span attributes: on the current span, on the CLIENT spans that follow, and never with a value."""
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,20 @@ from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.policy.identity import User
-from extra_headers.forwarding.testing.recording_provider import RecordingProvider
+from extra_headers.forwarding.testing.recording_provider import (
+    Answer,
+    ReceivedRequest,
+    RecordingProvider,
+    answer_as_provider,
+)
 from extra_headers.telemetry import contract
-from extra_headers.telemetry.spans import clear_decision, decision_attributes, record_decision, request_started
+from extra_headers.telemetry.spans import (
+    clear_decision,
+    decision_attributes,
+    note_provider_urls,
+    record_decision,
+    request_started,
+)
 from tests.tracing import Tracing
 
 _HEADERS = {"X-Tenant": "secret-1", "Authorization": "secret-2", "Host": "secret-3", "X-Bad": "secret-4\n"}
@@ -109,6 +121,47 @@ class TestWhereTheDecisionGoes:
             tracing.tracer.start_span("GET", kind=SpanKind.CLIENT, attributes=_client_attributes(url)).end()
 
         assert all(not key.startswith("extra_headers.") for s in tracing.snapshot()[1:] for key in s["attributes"])
+
+    def test_however_the_host_is_spelled(self, tracing: Tracing) -> None:
+        """A CLIENT span carries the decision if its URL is at the provider's host and port, in any spelling."""
+        spellings = {
+            "https://api.example.test/v1": [
+                "https://api.example.test:443/v1/chat",
+                "https://API.Example.TEST/v1/chat",
+                "https://api.example.test./v1/chat",
+                "https://user:pass@api.example.test/v1/chat",
+                "https://REDACTED:REDACTED@api.example.test/v1/chat",
+            ],
+            "http://User:secret@API.example.test.:80/v1": ["http://api.example.test/v1/chat"],
+            "http://[2001:DB8::0:1]:8000/v1": ["http://[2001:db8::1]:8000/v1/chat"],
+            "http://[::1]/v1": ["http://[0:0:0:0:0:0:0:1]:80/v1/chat"],
+        }
+        for base_url, urls in spellings.items():
+            _decide(tracing, base_url)
+            for url in urls:
+                tracing.tracer.start_span("POST", kind=SpanKind.CLIENT, attributes=_client_attributes(url)).end()
+
+        calls = [span["attributes"] for span in tracing.snapshot() if span["kind"] == "CLIENT"]
+        assert [call["url.full"] for call in calls if "extra_headers.provider" not in call] == []
+        assert len(calls) == sum(map(len, spellings.values()))
+
+    def test_every_host_that_the_providers_settings_name(self, tracing: Tracing) -> None:
+        """Some provider types send the calls of one endpoint to another host than `base_url`."""
+        note_provider_urls("vllm", ["https://messages.example.test/anthropic", "no URL", "http://[bad", "http://a:b:c"])
+        _decide(tracing)
+        for url in (
+            "https://messages.example.test/anthropic/v1/messages",
+            "https://other.example.test/",
+            "http://[bad",
+        ):
+            tracing.tracer.start_span("POST", kind=SpanKind.CLIENT, attributes=_client_attributes(url)).end()
+        note_provider_urls("vllm", [])
+
+        assert ["extra_headers.provider" in span["attributes"] for span in tracing.snapshot()[1:]] == [
+            True,
+            False,
+            False,
+        ]
 
     def test_spans_of_other_kinds_do_not_carry_it(self, tracing: Tracing) -> None:
         """Only CLIENT spans are calls to the provider."""
@@ -212,6 +265,47 @@ class TestRedaction:
 
         assert tracing.snapshot()[0]["attributes"] == {key: ["[REDACTED]"]}
 
+    def test_a_value_that_the_provider_repeats(self, tracing: Tracing) -> None:
+        """A captured response header shows neither a forwarded header nor its value under another name."""
+        prefix = contract.HTTP_RESPONSE_HEADER_PREFIX
+        with tracing.tracer.start_as_current_span("server", kind=SpanKind.SERVER) as server:
+            _decide(tracing, headers={"X-Tenant": "blue", "X-Shard": "7"})
+            call = tracing.tracer.start_span("POST", kind=SpanKind.CLIENT, attributes=_client_attributes())
+            for span in (call, server):
+                span.set_attribute(f"{prefix}x_tenant", ["changed"])
+                span.set_attributes({f"{prefix}x_echo": ["tenant=blue; a"], f"{prefix}content_length": ["707"]})
+                span.set_attributes({f"{prefix}x_other": ["a", "7"], "http.status_code": 200, "note": "blue"})
+            call.end()
+
+        for exported in tracing.snapshot():
+            shown = {key: value for key, value in exported["attributes"].items() if key.startswith(prefix)}
+            assert shown == {
+                f"{prefix}x_tenant": ["[REDACTED]"],
+                f"{prefix}x_echo": ["[REDACTED]"],
+                f"{prefix}x_other": ["[REDACTED]"],
+                f"{prefix}content_length": ["707"],
+            }
+            assert (exported["attributes"]["http.status_code"], exported["attributes"]["note"]) == (200, "blue")
+
+    def test_a_value_in_an_exception(self, tracing: Tracing) -> None:
+        """An error of the provider that repeats a value shows it neither in an event nor in the status."""
+        client_span: dict[str, Any] = {"kind": SpanKind.CLIENT, "attributes": _client_attributes()}
+
+        def call_provider() -> None:
+            with tracing.tracer.start_as_current_span("server"):
+                _decide(tracing)
+                with tracing.tracer.start_as_current_span("POST", **client_span):
+                    raise ValueError("400: no tenant secret-1")
+
+        with pytest.raises(ValueError, match="secret-1"):
+            call_provider()
+
+        for ended in tracing.spans:
+            (event,) = ended.events
+            assert (event.attributes or {})["exception.message"] == "400: no tenant [REDACTED]"
+            assert "secret-1" not in str((event.attributes or {})["exception.stacktrace"])
+            assert ended.status.description == "ValueError: 400: no tenant [REDACTED]"
+
 
 class _Sdk:
     """One way to call the provider through an instrumented HTTP library."""
@@ -262,7 +356,13 @@ _SDKS = {
 async def test_real_instrumented_clients(tracing: Tracing, monkeypatch: pytest.MonkeyPatch, sdk: _Sdk) -> None:
     """With real instrumentations told to capture everything, decisions are there and values are not."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", ".*")
-    with RecordingProvider() as upstream, tracing.tracer.start_as_current_span("server"):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE", ".*")
+
+    def answer(request: ReceivedRequest) -> Answer:
+        repeated = f"x-echo: {request.values('x-tenant')[0]}"
+        return replace(answer_as_provider(request), content_type=f"application/json\r\n{repeated}")
+
+    with RecordingProvider(answer=answer) as upstream, tracing.tracer.start_as_current_span("server"):
         evaluation = evaluate(_HEADERS, _POLICY)
         attributes = decision_attributes(evaluation, "vllm", "0123456789ab")
         record_decision(attributes, evaluation.forwarded, upstream.base_url)
@@ -273,5 +373,7 @@ async def test_real_instrumented_clients(tracing: Tracing, monkeypatch: pytest.M
     (call,) = (span for span in tracing.snapshot() if span["kind"] == "CLIENT")
     assert call["attributes"]["http.request.header.x_tenant"] == ["[REDACTED]"]
     assert call["attributes"]["http.request.header.accept"] != ["[REDACTED]"]
+    assert call["attributes"]["http.response.header.x_echo"] == ["[REDACTED]"]
+    assert call["attributes"]["http.response.header.content_type"] == ["application/json"]
     assert {key: value for key, value in call["attributes"].items() if key in _EXPECTED} == _EXPECTED
     assert "secret" not in repr(tracing.snapshot())

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
-from tests.server.stack import Stack
+from extra_headers.forwarding.testing.processes import inference_provider
+from tests.server.stack import PROVIDER_KEY, Stack
 from tests.telemetry.servers import FILTERED, running
 from tests.waiting import wait_until
 
@@ -40,12 +43,28 @@ def _environment(collector: OtlpReceiver) -> dict[str, str]:
     }
 
 
+def _add_providers(config: dict[str, Any]) -> None:
+    """Add two providers on another spelling of the recording provider's address; one has a second host, too."""
+    providers = config["providers"]["inference"]
+    port = urlsplit(providers[0]["config"]["base_url"]).port
+    spelled = inference_provider("spelled", f"http://User:secret@LOCALHOST:{port}/v1", True, api_token=PROVIDER_KEY)
+    deepseek = inference_provider(
+        "deepseek",
+        f"http://localhost:{port}/v1",
+        True,
+        "remote::deepseek",
+        anthropic_base_url=f"http://127.0.0.1:{port}",
+        api_key=PROVIDER_KEY,
+    )
+    providers += [spelled, deepseek]
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     """Return a server that is told of a collector and nothing more."""
     with (
         OtlpReceiver() as collector,
-        running(tmp_path_factory.mktemp("plain"), _environment(collector)) as stack,
+        running(tmp_path_factory.mktemp("plain"), _environment(collector), change=_add_providers) as stack,
     ):
         yield Traced(stack, collector)
 
@@ -98,6 +117,17 @@ class TestFlagAlone:
 
         assert len(plain.decided(SpanKind.CLIENT)) == 1
         assert len(plain.decided(SpanKind.SERVER)) == 1
+
+    @pytest.mark.parametrize(
+        ("provider", "endpoint"), [("spelled", "chat"), ("deepseek", "chat"), ("deepseek", "messages")]
+    )
+    def test_whatever_the_host_and_its_spelling(self, plain: Traced, provider: str, endpoint: str) -> None:
+        """A base URL with a password and capitals, and an endpoint on another host."""
+        field = "deepseek_extra_headers" if provider == "deepseek" else "vllm_extra_headers"
+        assert plain.stack.send(provider, _HEADERS, endpoint, field=field).status_code == 200
+
+        (call,) = plain.decided(SpanKind.CLIENT)
+        assert call.attributes["extra_headers.provider"] == provider
 
     def test_a_request_without_headers_carries_none(self, plain: Traced) -> None:
         """The next request on the same connection has no attributes of the one before."""

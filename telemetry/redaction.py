@@ -1,0 +1,112 @@
+"""Keeps the values of extra headers out of spans that HTTP instrumentations and frameworks write to.
+
+A span cannot be changed once it has ended, so the values are taken out on their way in: of captured request and
+response headers, and of the exceptions that a span records. Only the values as they were sent are recognized, not
+encoded or changed ones.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from opentelemetry.trace import Span, Status
+from opentelemetry.util.types import AttributeValue
+
+from . import contract
+
+_MARK = "_extra_headers_redaction"
+_PREFIXES = (contract.HTTP_REQUEST_HEADER_PREFIX, contract.HTTP_RESPONSE_HEADER_PREFIX)
+_MIN_CHARACTERS_IN_TEXT = 6
+"""A shorter value would be found in the line numbers and words of any exception."""
+
+
+def redact(span: Span, names: Iterable[str], values: Iterable[str] = ()) -> None:
+    """Overwrite headers in a span's attributes, those that are there and those that will be set.
+
+    Args:
+        span: recording.
+        names: of headers, in any spelling.
+        values: of headers, which a provider may repeat under another name or in an error.
+
+    """
+    state: dict[str, Any] | None = getattr(span, "__dict__", None)
+    if state is None:
+        return
+    redaction = state.get(_MARK)
+    if not isinstance(redaction, _Redaction):
+        redaction = state[_MARK] = _Redaction(span)
+        for method in (redaction.set_attribute, redaction.set_attributes, redaction.add_event, redaction.set_status):
+            state[method.__name__] = method
+    redaction.cover(names, values)
+    # Reading attributes is the SDK's; the API can only write them.
+    attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
+    for key in [key for key in attributes if key.startswith(_PREFIXES)]:
+        redaction.set_attribute(key, attributes[key])
+
+
+class _Redaction:
+    """Takes the place of the methods of one span that write text to it."""
+
+    def __init__(self, span: Span) -> None:
+        self._set_attribute = span.set_attribute
+        self._set_attributes = span.set_attributes
+        self._add_event = span.add_event
+        self._set_status = span.set_status
+        self._names: set[str] = set()
+        self._values: set[str] = set()
+        self._whole: re.Pattern[str] | None = None
+
+    def cover(self, names: Iterable[str], values: Iterable[str]) -> None:
+        """Redact these names and values, too."""
+        self._names.update(map(_comparable, names))
+        self._values.update(filter(None, values))
+        self._whole = None
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._set_attribute(key, self._redacted(key, value))
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        self._set_attributes({key: self._redacted(key, value) for key, value in attributes.items()})
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
+        if attributes:
+            attributes = {key: self._without_values(value) for key, value in attributes.items()}
+        self._add_event(name, attributes, timestamp)
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        if isinstance(status, Status) and status.description:
+            status = Status(status.status_code, self._without_values(status.description))
+        self._set_status(status, self._without_values(description))
+
+    def _redacted(self, key: str, value: Any) -> Any:
+        """Return what a header's attribute may show: nothing, if its name is covered or a value is part of it."""
+        prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), None)
+        if prefix is None:
+            return value
+        texts = [value] if isinstance(value, str) else value
+        if _comparable(key.removeprefix(prefix)) in self._names or any(self._has_value(text) for text in texts):
+            return [contract.REDACTED]
+        return value
+
+    def _has_value(self, text: object) -> bool:
+        if not self._values or not isinstance(text, str):
+            return False
+        if self._whole is None:
+            # Not within a longer word or number: `1` is not part of `content-length: 21`.
+            alternatives = "|".join(map(re.escape, self._values))
+            self._whole = re.compile(f"(?<![A-Za-z0-9])(?:{alternatives})(?![A-Za-z0-9])")
+        return self._whole.search(text) is not None
+
+    def _without_values[T](self, text: T) -> T | str:
+        if not isinstance(text, str):
+            return text
+        shown: str = text
+        for value in sorted(self._values, key=len, reverse=True):
+            if len(value) >= _MIN_CHARACTERS_IN_TEXT:
+                shown = shown.replace(value, contract.REDACTED)
+        return shown
+
+
+def _comparable(header_name: str) -> str:
+    """Return a name as instrumentations spell it: they differ in `-` or `_`, and in case."""
+    return header_name.lower().replace("-", "_")
