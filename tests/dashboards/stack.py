@@ -181,7 +181,9 @@ class Stack:
         wait_for(lambda: _answers(f"http://{address}/-/ready"), "Alertmanager")
         return address
 
-    def prometheus(self, *exporters: Exporter, tuning: Tuning, alertmanager: str = "127.0.0.1:9") -> Prometheus:
+    def prometheus(
+        self, *exporters: Exporter, tuning: Tuning, alertmanager: str = "127.0.0.1:9", options: tuple[str, ...] = ()
+    ) -> Prometheus:
         """Start a Prometheus that scrapes the exporters and evaluates the rules every second."""
         rules = self._write("rules.yaml", rule_groups(tuning))
         config = prometheus_config("", alertmanager, str(rules), interval="1s")
@@ -196,6 +198,7 @@ class Stack:
             f"--storage.tsdb.path={self._folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--enable-feature=exemplar-storage",
+            *options,
         )
         prometheus = Prometheus(port)
         wait_for(lambda: _answers(f"{prometheus.url}/-/ready"), "Prometheus")
