@@ -19,7 +19,7 @@ from .loopback import NoAnswerError, request
 from .processes import ServerError, ServerProcess, free_port
 
 _PROMETHEUS, _ALERTMANAGER = "prometheus", "prometheus-alertmanager"
-"""Names of the programs, and of the Debian packages that hold them."""
+"""Names of the programs and of their Debian packages."""
 _START_SECONDS = 30
 
 
@@ -29,14 +29,14 @@ class MissingProgramError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Where the programs stand."""
+    """Paths of the programs."""
 
     prometheus: str
     alertmanager: str
 
 
 def find_programs() -> Programs:
-    """Return where Prometheus and Alertmanager are installed.
+    """Return the paths of Prometheus and Alertmanager.
 
     Raises:
         MissingProgramError: one of them is not on PATH.
@@ -52,14 +52,14 @@ def find_programs() -> Programs:
 
 
 class Alertmanager(ServerProcess):
-    """An Alertmanager with the example's routes and hardly any waiting.
+    """An Alertmanager with the generated routes, which groups for a second at most.
 
     Args:
         program: its path.
         directory: for its configuration, data and log.
         receiver_url: base URL of the webhooks.
         port: of the loopback interface to listen on; by default any free one.
-        on_wait: called now and then while it starts, with the seconds so far.
+        on_wait: called repeatedly while it starts, with the seconds so far.
 
     Raises:
         ServerError: it ended, or did not answer in time.
@@ -109,9 +109,9 @@ class Prometheus(ServerProcess):
         directory: for its configuration, data and log.
         targets: host and port of each server to scrape.
         tuning: windows and thresholds of the rules.
-        alertmanager: host and port of the Alertmanager; by default nobody is told of an alert.
+        alertmanager: host and port of the Alertmanager; without one, alerts only fire in Prometheus.
         port: of the loopback interface to listen on; by default any free one.
-        on_wait: called now and then while it starts, with the seconds so far.
+        on_wait: called repeatedly while it starts, with the seconds so far.
 
     Raises:
         ServerError: it ended, or did not answer in time.

@@ -1,4 +1,4 @@
-"""Real servers as child processes: their start with progress, their log, their end; OGX with its run config."""
+"""Real servers as child processes, with their log: any server, and OGX with its run config."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.1
 
 
 class ServerError(RuntimeError):
-    """A server did not start. The message holds its last log lines."""
+    """A server did not start. The message contains its last log lines."""
 
 
 def inference_provider(
@@ -88,12 +88,12 @@ class ServerProcess:
     """A server as a child process, while the `with` block runs.
 
     Args:
-        name: what to call it in errors.
-        command: what to start.
+        name: for error messages.
+        command: starts it.
         ready_url: answers with success once it is ready.
-        log_path: the file for what it writes.
-        environment: added to this process's own.
-        on_wait: called now and then while the server starts, with the seconds so far.
+        log_path: the file for its output.
+        environment: added to that of this process.
+        on_wait: called repeatedly while the server starts, with the seconds so far.
         timeout: seconds until a start counts as failed.
 
     Raises:
@@ -129,7 +129,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **self._environment},
-                # A group of its own: Ctrl-C in the terminal is ours to handle, and workers are ended with it.
+                # A separate process group: Ctrl-C does not reach it, and its workers end with it.
                 start_new_session=True,
             )
         try:
@@ -163,11 +163,11 @@ class ServerProcess:
 
     @property
     def last_lines(self) -> str:
-        """The end of what the server wrote, to tell why it failed."""
+        """The last lines that the server wrote."""
         return "\n".join(self.log.splitlines()[-_LOG_LINES_SHOWN:])
 
     def silent(self, error: Exception) -> ServerError:
-        """Return the error that tells that it was ready and yet did not answer a request."""
+        """Return the error of a server that was ready and then did not answer a request."""
         return ServerError(f"{self.name} stopped answering ({error}):\n{self.last_lines}")
 
     def stop(self) -> None:
@@ -209,9 +209,9 @@ class HostServer(ServerProcess):
     Args:
         config: its run config; written to `directory`.
         directory: for the run config, its databases and the log.
-        environment: added to this process's own.
+        environment: added to that of this process.
         command: what to start; the run config's path is appended.
-        on_wait: called now and then while the server starts, with the seconds so far.
+        on_wait: called repeatedly while the server starts, with the seconds so far.
         timeout: seconds until a start counts as failed.
 
     Raises:
@@ -223,7 +223,7 @@ class HostServer(ServerProcess):
     """The host's name as a distribution; the add-on's extra has the same."""
     package: ClassVar[str]
     program: ClassVar[tuple[str, ...]]
-    """The command that starts it; the run config's path is to follow."""
+    """The command that starts it; the path of the run config follows."""
 
     def __init__(  # noqa: PLR0913 - each with its default
         self,
@@ -256,15 +256,15 @@ class HostServer(ServerProcess):
 
     @classmethod
     def command(cls) -> list[str]:
-        """Return the command that starts the host of this environment; the run config's path is to follow.
+        """Return the command that starts the host of this environment; the path of the run config follows.
 
         Raises:
             ServerError: it is not installed here.
 
         """
         name, *arguments = cls.program
-        beside = Path(sys.executable).with_name(name)
-        found = str(beside) if beside.exists() else shutil.which(name)
+        installed = Path(sys.executable).with_name(name)
+        found = str(installed) if installed.exists() else shutil.which(name)
         if found is None:
             extra = cls.distribution
             raise ServerError(f"no {extra} server in this environment; pip install 'extra-headers-forwarding[{extra}]'")

@@ -1,4 +1,4 @@
-"""A stub MCP server that records, byte for byte, every request that reaches it.
+"""A stub of an MCP server that records every request byte for byte.
 
 It speaks the streamable HTTP transport without sessions or server-sent events, and offers one tool. It answers the
 methods of a host that lists and calls tools, and no others.
@@ -17,7 +17,7 @@ _METHOD_NOT_FOUND = -32601
 
 
 class RecordingMcpServer(RecordingProvider):
-    """The server, on a port and in a thread of its own, while the `with` block runs.
+    """The MCP server, in a thread, while the `with` block runs.
 
     Read the recorded requests with `received` or `take()`.
 
@@ -31,7 +31,7 @@ class RecordingMcpServer(RecordingProvider):
 
     @property
     def url(self) -> str:
-        """The endpoint to configure as the MCP server's."""
+        """The URL to configure for the MCP server."""
         return f"http://127.0.0.1:{self.port}/mcp"
 
 

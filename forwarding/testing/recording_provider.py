@@ -1,7 +1,7 @@
-"""A stand-in for a model provider that records, byte for byte, what reaches it.
+"""A stub of a model provider that records every request byte for byte.
 
-It speaks as much of the OpenAI, vLLM rerank and Anthropic APIs as the requests of the demo and of the tests need, over
-plain sockets: an HTTP library would tidy up the very bytes that matter.
+It answers chat, completions, embeddings, rerank and Anthropic Messages. It reads plain sockets, because an HTTP library
+would normalize the bytes that matter.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ MODEL = "test-model"
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One request as it came off the socket."""
+    """One request as it was received."""
 
     head: bytes
-    """Request line and header fields, with the blank line that ends them."""
+    """Request line and header fields, including the blank line after them."""
     body: bytes
 
     @property
@@ -40,29 +40,29 @@ class ReceivedRequest:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The header fields in order of arrival, names as sent."""
+        """The header fields in their order, names as sent."""
         lines = self.head.decode("latin-1").split("\r\n")[1:]
         return [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines if line)]
 
     def values(self, name: str) -> list[str]:
-        """Return the values of every field of that name, whatever its case."""
+        """Return the values of every field with that name; case is ignored."""
         return [value for field, value in self.fields if field.lower() == name.lower()]
 
 
 class Ending(Enum):
-    """What follows the body of an answer."""
+    """The end of an answer."""
 
     COMPLETE = "complete"
-    """The next request."""
+    """The answer is complete, and the connection stays open."""
     STALLED = "stalled"
-    """Nothing, though the answer is not complete, until the client closes the connection."""
+    """The last byte never comes; the connection stays open until the client closes it."""
     RESET = "reset"
-    """A reset of the connection (TCP RST), before anything of the answer was sent."""
+    """The connection is reset (TCP RST) instead of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the upstream sends back."""
+    """An answer of the provider."""
 
     status: int
     body: bytes
@@ -71,7 +71,7 @@ class Answer:
 
 
 def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: C901, PLR0911 - one case per endpoint
-    """Answer as a well-behaved provider would."""
+    """Return the answer of a well-behaved provider."""
     if request.method == "GET":
         return _json({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "demo"}]})
     body: dict[str, Any] = json.loads(request.body)
@@ -118,7 +118,7 @@ def _events(data: list[str]) -> Answer:
 
 
 def _completion(kind: str) -> dict[str, object]:
-    # Of its own for each answer: the host keeps answers by their id, and two with the same one get in each other's way.
+    # A new id for each answer: the host stores answers by id, and equal ones collide.
     return {"id": f"demo-{uuid.uuid4().hex}", "object": kind, "created": 0, "model": MODEL}
 
 
@@ -141,11 +141,12 @@ def _anthropic_events() -> list[dict[str, object]]:
 
 
 class RecordingProvider:
-    """The recording provider, on a port of its own in a thread of its own, while the `with` block runs.
+    """The recording provider, in a thread, while the `with` block runs.
 
     Args:
         port: to listen on; 0 for any free one.
-        answer: what to answer; may run for each request in turn.
+        answer: returns the answer to a request. Requests are answered one after the other.
+        host: the address to listen on.
 
     """
 
@@ -173,19 +174,19 @@ class RecordingProvider:
         self.stop()
 
     def stop(self) -> None:
-        """Stop to listen and close all connections."""
+        """Stop listening and close all connections."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port that it listens on."""
         return self._port
 
     @property
     def base_url(self) -> str:
-        """The base URL to configure as a provider's."""
+        """The base URL to configure for the provider."""
         return f"http://{self._host}:{self._port}/v1"
 
     @property
