@@ -63,7 +63,7 @@ def policy_table(
         organize(shown, hidden=(contract.LABEL_PROVIDER_TYPE,), Value=count),
         columns=[
             Column(name=count, thresholds=[(None, "green"), (2, "red")], texts={"1": "the same everywhere"}, width=180),
-            Column(name=_PROVIDER, link=cell_link(_PROVIDER)),
+            *(Column(name=label, link=cell_link(label)) for label in (_PROVIDER, INSTANCE)),
         ],
         sort_by=count,
     )

@@ -70,8 +70,11 @@ def table(
 
 
 def _properties(column: Column) -> list[models.DynamicConfigValue]:
-    cell = {"type": "color-background", "mode": "basic"} if column.thresholds else {"type": "color-text"}
-    properties = [property_of("custom.cellOptions", cell)]
+    properties = []
+    if column.thresholds:
+        properties.append(property_of("custom.cellOptions", {"type": "color-background", "mode": "basic"}))
+    elif column.colours:
+        properties.append(property_of("custom.cellOptions", {"type": "color-text"}))
     if column.width is not None:
         properties.append(property_of("custom.width", column.width))
     if column.link:
