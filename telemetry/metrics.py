@@ -6,7 +6,7 @@ Label values come from closed sets and from the operator's configuration, never 
 import logging
 import time
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +24,8 @@ from .contract import METRICS
 _log = logging.getLogger(__name__)
 
 _EXEMPLAR_SECONDS = 1.0
+# Looked up once: an enum's members are found by way of a descriptor, on the path of every header.
+_FORWARDED, _BLOCKED = DecisionKind.FORWARDED, DecisionKind.BLOCKED
 
 # An evaluation takes microseconds; the tail shows a machine that is out of CPU.
 _EVALUATION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2)
@@ -151,21 +153,29 @@ class ProviderMetrics:
             self._by_reason[Reason.ALLOWED].inc(len(evaluation.forwarded))
             if len(evaluation.forwarded) == len(evaluation.decisions):
                 return
-        stopped = [d for d in evaluation.decisions if d.kind is not DecisionKind.FORWARDED]
-        for reason, count in Tally([d.reason for d in stopped]).items():
-            self._by_reason[reason].inc(count, self._exemplar(reason, context))
-        for decision in stopped:
-            if decision.kind is DecisionKind.BLOCKED:
-                self._blocked_child(decision.reason, decision.rule or contract.OTHER_HEADER).inc()
+        counts: dict[Reason, int] = {}
+        for decision in evaluation.decisions:
+            if decision.kind is _FORWARDED:
+                continue
+            reason = decision.reason
+            counts[reason] = counts.get(reason, 0) + 1
+            if decision.kind is _BLOCKED:
+                self._blocked_child(reason, decision.rule or contract.OTHER_HEADER).inc()
+        exemplars = self._exemplars(counts, context)
+        for reason, count in counts.items():
+            self._by_reason[reason].inc(count, exemplars.get(reason))
 
-    def _exemplar(self, reason: Reason, context: SpanContext | None) -> dict[str, str] | None:
+    def _exemplars(self, reasons: Iterable[Reason], context: SpanContext | None) -> dict[Reason, dict[str, str]]:
+        """Return an exemplar for each reason that has had none within the last second."""
         if context is None or not context.trace_flags.sampled:
-            return None
+            return {}
         now = time.monotonic()
-        if now < self._next_exemplar.get(reason, now):
-            return None
-        self._next_exemplar[reason] = now + _EXEMPLAR_SECONDS
-        return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
+        due = [reason for reason in reasons if now >= self._next_exemplar.get(reason, now)]
+        if not due:
+            return {}
+        self._next_exemplar.update(dict.fromkeys(due, now + _EXEMPLAR_SECONDS))
+        ids = {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
+        return dict.fromkeys(due, ids)
 
     def _blocked_child(self, reason: Reason, header: str) -> Counter:
         child = self._blocked_children.get((reason, header))

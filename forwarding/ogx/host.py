@@ -52,8 +52,9 @@ class Host:
     def __init__(self, package: str) -> None:
         self.package = package
         self._request_headers = self._own_module("core.request_headers")
-        # The host shows INFO only of its own categories.
-        self._own_module("log").get_logger(NAMESPACE, category="providers")
+        with contextlib.suppress(ValueError):  # it has no such category
+            # The host shows INFO only of its own categories.
+            self._own_module("log").get_logger(NAMESPACE, category="providers")
 
     def load_module(self, path: str) -> ModuleType:
         """Import a module by its dotted path."""
