@@ -1,61 +1,54 @@
 """An example Alertmanager configuration: who hears what, grouped by provider, and what silences what."""
 
-from typing import Final
-
 from extra_headers.telemetry import contract
 
-from . import alerts
-from .promql import JOB
-
-DEFAULT_RECEIVER_URL: Final = "http://127.0.0.1:9095"
-"""Where the example's webhooks go until they are replaced: each receiver has a path of its own."""
+from . import alert
+from .tuning import AlertName, Severity, Tuning
 
 PAGER, SECURITY, CALLERS, OPERATIONS = "pager", "security-team", "api-support", "platform-team"
 
-_SAME_PROVIDER = [JOB, contract.LABEL_PROVIDER]
 
-
-def alertmanager_config(
-    receiver_url: str = DEFAULT_RECEIVER_URL, *, group_wait: str = "30s", group_interval: str = "5m"
-) -> dict[str, object]:
+def alertmanager_config(tuning: Tuning, *, group_wait: str = "30s", group_interval: str = "5m") -> dict[str, object]:
     """Return the configuration.
 
     Args:
-        receiver_url: base URL of the webhooks.
+        tuning: its webhooks, and the labels that tell servers apart.
         group_wait: how long to wait for further alerts on a provider before the first message.
         group_interval: how long to wait before a message on a change within a group.
 
     """
+    server = list(tuning.group_by)
+    provider = [*server, contract.LABEL_PROVIDER]
     return {
         "route": {
             "receiver": OPERATIONS,
-            "group_by": ["category", *_SAME_PROVIDER],
+            "group_by": ["category", *provider],
             "group_wait": group_wait,
             "group_interval": group_interval,
             "repeat_interval": "12h",
             "routes": [
                 # First to a person's pager, and on to the team whose matter it is.
-                {"matchers": [f'severity="{alerts.CRITICAL}"'], "receiver": PAGER, "continue": True},
-                {"matchers": [f'category="{alerts.SECURITY}"'], "receiver": SECURITY},
-                {"matchers": [f'category="{alerts.CALLERS}"'], "receiver": CALLERS},
+                {"matchers": [f'severity="{Severity.CRITICAL}"'], "receiver": PAGER, "continue": True},
+                {"matchers": [f'category="{alert.SECURITY}"'], "receiver": SECURITY},
+                {"matchers": [f'category="{alert.CALLERS}"'], "receiver": CALLERS},
             ],
         },
         "inhibit_rules": [
-            # Attempts on credentials are blocked headers: the spike adds nothing to the more precise alert.
-            _inhibit([alerts.CREDENTIAL_OVERRIDE_ATTEMPT], [alerts.BLOCKED_SPIKE], _SAME_PROVIDER),
-            # Rejected callers feel it; why their headers are refused stands on the same runbook.
-            _inhibit([alerts.REJECTING_CALLERS], [alerts.MALFORMED_SPIKE], _SAME_PROVIDER),
+            # The more urgent of two alerts on the same rejections.
+            _inhibit(AlertName.REJECTING_CALLERS, AlertName.REJECTING_SOME_CALLERS, provider),
+            # Rejected callers feel it; the runbook says why their headers are refused.
+            _inhibit(AlertName.REJECTING_CALLERS, AlertName.MALFORMED_SPIKE, provider),
             # Replicas that report nothing cannot be compared.
-            _inhibit([alerts.TELEMETRY_ABSENT], [alerts.POLICY_DRIFT], [JOB]),
+            _inhibit(AlertName.TELEMETRY_ABSENT, AlertName.POLICY_DRIFT, server),
         ],
-        "receivers": [_receiver(name, receiver_url) for name in (PAGER, SECURITY, CALLERS, OPERATIONS)],
+        "receivers": [_receiver(name, tuning.receiver_url) for name in (PAGER, SECURITY, CALLERS, OPERATIONS)],
     }
 
 
-def _inhibit(sources: list[str], targets: list[str], equal: list[str]) -> dict[str, object]:
+def _inhibit(source: AlertName, target: AlertName, equal: list[str]) -> dict[str, object]:
     return {
-        "source_matchers": [f'alertname=~"{"|".join(sources)}"'],
-        "target_matchers": [f'alertname=~"{"|".join(targets)}"'],
+        "source_matchers": [f'alertname="{source}"'],
+        "target_matchers": [f'alertname="{target}"'],
         "equal": equal,
     }
 

@@ -5,60 +5,72 @@ here from the same functions that built the committed files.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
 import yaml
 
-from . import alertmanager, kubernetes, provisioning
-from .alerts import rule_groups
-from .tuning import DEFAULT_RUNBOOKS
+from . import alertmanager, kubernetes, provisioning, values_file
+from .alerts import alerts, rule_groups
+from .tuning import DEFAULT_RUNBOOKS, Tuning
 
 DASHBOARDS: Final = ("extra-headers-overview.json", "extra-headers-provider.json")
 
+_DATA: Final = files("extra_headers.dashboards")
 _HEADER = "# Written by extra-headers-forwarding ({note}).\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a user may choose."""
-
-    runbooks: str = DEFAULT_RUNBOOKS
-    """Base URL of the runbooks in alerts."""
-    receiver_url: str = alertmanager.DEFAULT_RECEIVER_URL
-    """Base URL of the webhooks in the Alertmanager example."""
 
 
 def committed_dashboards() -> dict[str, str]:
     """Return the dashboards' JSON by file name, from the package's data."""
-    folder = files("extra_headers.dashboards") / "generated" / "grafana" / "dashboards"
+    folder = _DATA / "generated" / "grafana" / "dashboards"
     return {name: (folder / name).read_text(encoding="utf-8") for name in DASHBOARDS}
 
 
-def build(dashboards: Mapping[str, str], options: Options | None = None) -> dict[str, str]:
-    """Return the content of every file by its path, whose first folder is the part of the export that it belongs to.
+def build(dashboards: Mapping[str, str], tuning: Tuning | None = None) -> dict[str, str]:
+    """Return the content of every generated file by its path.
 
     Args:
         dashboards: JSON by file name.
-        options: what the user chose.
+        tuning: what the user chose.
 
     """
-    options = options or Options()
-    groups = rule_groups(runbooks=options.runbooks)
+    tuning = tuning or Tuning()
+    groups = rule_groups(tuning)
+    dashboards = {
+        name: text.replace(DEFAULT_RUNBOOKS, tuning.runbooks.rstrip("/")) for name, text in dashboards.items()
+    }
     scrape = provisioning.prometheus_config(
         ["host.docker.internal:9464"], "alertmanager:9093", "/etc/prometheus/rules.yaml"
     )
-    routes = alertmanager.alertmanager_config(options.receiver_url)
-    return {f"grafana/dashboards/{name}": text for name, text in dashboards.items()} | {
+    return {
+        **{f"grafana/dashboards/{name}": text for name, text in dashboards.items()},
         "grafana/provisioning/datasources/extra-headers.yaml": _yaml(provisioning.data_sources()),
         "grafana/provisioning/dashboards/extra-headers.yaml": _yaml(provisioning.dashboard_provider()),
         "prometheus/rules.yaml": _yaml(groups),
         "prometheus/prometheus.yml": _yaml(scrape),
-        "alertmanager/alertmanager.yaml": _yaml(routes, "an example: put your receivers in"),
-        "kubernetes/prometheus-rule.yaml": _yaml(kubernetes.prometheus_rule(groups)),
-        "kubernetes/dashboards.yaml": _yaml(kubernetes.dashboard_config_map(dashboards)),
+        "alertmanager/alertmanager.yaml": _yaml(
+            alertmanager.alertmanager_config(tuning), "an example: put your receivers in"
+        ),
+        "kubernetes/prometheus-rule.yaml": _yaml(kubernetes.prometheus_rule(groups, tuning.kubernetes)),
+        "kubernetes/pod-monitor.yaml": _yaml(kubernetes.pod_monitor(tuning.kubernetes)),
+        **{
+            f"kubernetes/{name.removesuffix('.json')}.yaml": _yaml(
+                kubernetes.dashboard_config_map(name, text, tuning.kubernetes)
+            )
+            for name, text in dashboards.items()
+        },
         "compose.yaml": _yaml(provisioning.compose_file(), "start with: docker compose up"),
+        "monitoring.yaml": values_file.example(),
+        "monitoring.schema.json": values_file.schema(),
+    }
+
+
+def runbooks(tuning: Tuning) -> dict[str, str]:
+    """Return the runbook of every alert by its path in an export."""
+    folder = _DATA / "runbooks"
+    return {
+        f"runbooks/{alert.name}.md": (folder / f"{alert.name}.md").read_text(encoding="utf-8")
+        for alert in alerts(tuning)
     }
 
 

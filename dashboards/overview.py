@@ -5,10 +5,11 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import alerts, audit_panels, policy_panels, shared_panels
+from . import audit_panels, policy_panels, shared_panels
 from .dashboard import Row, assemble
 from .panels import NO_METRICS, Panel, PanelOptions, Query, stat, timeseries
 from .promql import ATTEMPTS, increase, outcome, per_second
+from .tuning import AlertName
 from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 
 TITLE: Final = "Extra headers: overview"
@@ -32,9 +33,9 @@ def overview() -> str:
                 "Did the rate of blocked headers change?",
                 [
                     shared_panels.decisions_over_time(),
-                    shared_panels.stopped_by_provider(DecisionKind.BLOCKED, alerts.BLOCKED_SPIKE),
+                    shared_panels.stopped_by_provider(DecisionKind.BLOCKED, AlertName.BLOCKED_SPIKE),
                     shared_panels.stopped_by_group(),
-                    shared_panels.stopped_by_provider(DecisionKind.MALFORMED, alerts.MALFORMED_SPIKE),
+                    shared_panels.stopped_by_provider(DecisionKind.MALFORMED, AlertName.MALFORMED_SPIKE),
                     shared_panels.reasons(),
                     shared_panels.top_blocked_names(),
                 ],
@@ -74,7 +75,7 @@ def _attempts() -> Panel:
             empty=NO_METRICS,
             width=5,
             height=7,
-            alert=alerts.CREDENTIAL_OVERRIDE_ATTEMPT,
+            alert=AlertName.CREDENTIAL_OVERRIDE_ATTEMPT,
         ),
         Query(expr=increase(_DECISIONS, ATTEMPTS)),
         alarming_from=0.5,
@@ -93,7 +94,7 @@ def _rejected() -> Panel:
             empty=NO_METRICS,
             width=4,
             height=7,
-            alert=alerts.REJECTING_CALLERS,
+            alert=AlertName.REJECTING_CALLERS,
         ),
         Query(expr=increase(contract.REQUESTS_TOTAL, outcome(Outcome.REJECTED))),
     )
@@ -111,7 +112,7 @@ def _drifting() -> Panel:
             empty=NO_METRICS,
             width=4,
             height=7,
-            alert=alerts.POLICY_DRIFT,
+            alert=AlertName.POLICY_DRIFT,
         ),
         Query(expr=policy_panels.drifting()),
         alarming_from=1,

@@ -4,7 +4,6 @@ from typing import Final
 
 from extra_headers.telemetry import contract
 
-from .alerts import POLICY_DRIFT
 from .panels import NO_METRICS, NO_REQUESTS, Panel, PanelOptions, Query, heatmap, timeseries
 from .promql import (
     DEPLOYMENT,
@@ -17,6 +16,7 @@ from .promql import (
     server_selector,
 )
 from .tables import Column, organize, table
+from .tuning import AlertName
 from .variables import cell_link
 
 _PROVIDER: Final = contract.LABEL_PROVIDER
@@ -36,7 +36,7 @@ def policies() -> Panel:
             empty=NO_METRICS,
             width=24,
             height=9,
-            alert=POLICY_DRIFT,
+            alert=AlertName.POLICY_DRIFT,
         ),
         contract.POLICY_INFO,
         "digests",

@@ -5,11 +5,12 @@ from typing import Final
 from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.telemetry import contract
 
-from . import alerts, audit_panels, policy_panels, shadow_panels, shared_panels
+from . import audit_panels, policy_panels, shadow_panels, shared_panels
 from .dashboard import Row, assemble
 from .panels import NEUTRAL, OUTCOME_COLOURS, Panel, PanelOptions, Query, stat, timeseries
 from .promql import ATTEMPTS, BLOCKED, INSTANCE, MALFORMED, increase, outcome, per_second
 from .recording_rules import BLOCKED_NAMES_FROM_ZERO
+from .tuning import AlertName
 from .variables import OVERVIEW_UID, PROVIDER_UID, dashboard_link
 
 TITLE: Final = "Extra headers: provider detail"
@@ -27,7 +28,7 @@ def provider() -> str:
             Row(
                 "What happens to the extra headers of this provider?",
                 [
-                    _headers("Override and credential attempts", ATTEMPTS, alert=alerts.CREDENTIAL_OVERRIDE_ATTEMPT),
+                    _headers("Override and credential attempts", ATTEMPTS, alert=AlertName.CREDENTIAL_OVERRIDE_ATTEMPT),
                     _headers("Blocked headers", BLOCKED),
                     _headers("Malformed headers", MALFORMED),
                     _requests("Requests with extra headers"),
@@ -39,8 +40,8 @@ def provider() -> str:
                 [
                     shared_panels.decisions_over_time(),
                     shared_panels.stopped_by_group(),
-                    shared_panels.stopped_by_provider(DecisionKind.BLOCKED, alerts.BLOCKED_SPIKE),
-                    shared_panels.stopped_by_provider(DecisionKind.MALFORMED, alerts.MALFORMED_SPIKE),
+                    shared_panels.stopped_by_provider(DecisionKind.BLOCKED, AlertName.BLOCKED_SPIKE),
+                    shared_panels.stopped_by_provider(DecisionKind.MALFORMED, AlertName.MALFORMED_SPIKE),
                     shared_panels.reasons(),
                     shared_panels.top_blocked_names(),
                     _blocked_names(),

@@ -4,7 +4,6 @@ from extra_headers.forwarding.policy.decision import DecisionKind, Outcome
 from extra_headers.forwarding.policy.identity import IdentityHeaderResult
 from extra_headers.telemetry import contract
 
-from . import alerts
 from .panels import (
     DECISION_COLOURS,
     GROUP_COLOURS,
@@ -34,7 +33,7 @@ from .promql import (
 )
 from .recording_rules import BLOCKED_NAMES_FROM_ZERO
 from .tables import Column, organize, table
-from .tuning import Tuning
+from .tuning import AlertName, Severity, Tuning
 from .variables import RUNBOOK_LINK, cell_link
 
 _PROVIDER = contract.LABEL_PROVIDER
@@ -64,7 +63,7 @@ def active_alerts() -> Panel:
         columns=[
             Column(name="alert", link=RUNBOOK_LINK, width=360),
             Column(name="state", colours={"firing": "red", "pending": "orange"}, width=120),
-            Column(name="severity", colours={alerts.CRITICAL: "red", alerts.WARNING: "orange"}, width=120),
+            Column(name="severity", colours={Severity.CRITICAL: "red", Severity.WARNING: "orange"}, width=120),
             Column(name=_PROVIDER, link=cell_link(_PROVIDER)),
         ],
     )
@@ -198,13 +197,13 @@ def stopped_requests() -> Panel:
             title="Requests filtered or rejected",
             description=(
                 f"Share of the requests with extra headers that lost some of them (filtered) or were refused "
-                f"(rejected) ({contract.REQUESTS_TOTAL}). The red line is where {alerts.REJECTING_CALLERS} looks at "
+                f"(rejected) ({contract.REQUESTS_TOTAL}). The red line is where {AlertName.REJECTING_CALLERS} looks at "
                 "rejected ones. If the share rises with a change of the policy, loosen it, or set on_blocked or "
                 "on_malformed to drop while callers adapt."
             ),
             unit="percentunit",
             empty=NO_REQUESTS,
-            alert=alerts.REJECTING_CALLERS,
+            alert=AlertName.REJECTING_CALLERS,
         ),
         Query(
             expr=(

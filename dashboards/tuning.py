@@ -1,47 +1,30 @@
-"""The numbers of the rules: windows, floors and factors. Nothing here knows a metric.
+"""The values file: everything about rules, routes and manifests that an operator can change, with its defaults.
 
-The defaults suit a server that handles a few requests a second; tests run the same rules with windows of seconds.
+The defaults suit a server that handles a few requests a second. Tests run the same rules with windows of seconds.
 """
 
-from dataclasses import dataclass
-from typing import Final
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
 
-DEFAULT_RUNBOOKS: Final = "docs/runbooks"
-"""Where the project keeps the runbooks, relative to its repository."""
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
+from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Reason
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """What the recording rules and alerts compare with. Times in seconds."""
+DEFAULT_RUNBOOKS: Final = "https://runbooks.example.com/extra-headers"
+"""A placeholder that Prometheus and Alertmanager accept: the export contains the pages to publish."""
 
-    window: int = 600
-    """What is "now": events are counted over this long."""
-    baseline: int = 86400
-    """What is "usual": the mean over this long, ending one window ago, so that a spike is not its own baseline."""
-    floor: int = 20
-    """A spike has more events in a window than this; on a counter that is mostly zero any multiple would alert."""
-    factor: int = 5
-    """And more than this many times the usual."""
-    for_: int = 120
-    """How long a condition must last before its alert fires."""
-    keep_firing_for: int = 900
-    """How long an alert goes on after its condition, so that it does not flap."""
-    rejected_percent: int = 20
-    """Share of the requests with extra headers that a policy may reject before it is thought to break callers."""
-    rejected_volume: int = 20
-    """Requests with extra headers in a window below which a share means nothing."""
-    rejected_for: int = 600
-    """How long callers must be rejected before the alert fires: one client's burst of retries is no broken policy."""
-    drift_for: int = 900
-    """How long two policies may be in force at once: a rolling update takes its time."""
-    absent_for: int = 600
-    """How long telemetry may be absent: a restart takes its time."""
-    remember: int = 86400
-    """How long a job that reported is expected to go on reporting."""
-    new_series: int = 60
-    """How old a series is before it stands for more than its first event. At least one evaluation interval."""
-    forget_series: int = 21600
-    """A series that returns after this long counts as new."""
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def duration(seconds: int) -> str:
@@ -50,3 +33,193 @@ def duration(seconds: int) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"(\d+[smhdw])+", value):
+        raise ValueError("must be a duration such as 30s, 10m, 1h or 7d")
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", value))
+
+
+type Seconds = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    Field(ge=1),
+    PlainSerializer(duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9]+[smhdw])+$", "examples": ["10m"]}),
+]
+"""A duration: in the file as Prometheus writes it, in the code in seconds."""
+
+type LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+type Matcher = Annotated[str, StringConstraints(pattern=r'^[a-zA-Z_][a-zA-Z0-9_]*(=|!=|=~|!~)"[^"]*"$')]
+type KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+type Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+type Count = Annotated[int, Field(ge=1)]
+type Percent = Annotated[int, Field(ge=1, le=99)]
+
+
+class AlertName(StrEnum):
+    """The alerts."""
+
+    CREDENTIAL_OVERRIDE_ATTEMPT = "ExtraHeadersCredentialOverrideAttempt"
+    ENUMERATION = "ExtraHeadersEnumeration"
+    BLOCKED_SPIKE = "ExtraHeadersBlockedSpike"
+    MALFORMED_SPIKE = "ExtraHeadersMalformedSpike"
+    REJECTING_CALLERS = "ExtraHeadersRejectingCallers"
+    REJECTING_SOME_CALLERS = "ExtraHeadersRejectingSomeCallers"
+    IDENTITY_MISSING = "ExtraHeadersIdentityMissing"
+    UNREAD_FIELDS = "ExtraHeadersUnreadFields"
+    POLICY_DRIFT = "ExtraHeadersPolicyDrift"
+    TELEMETRY_ABSENT = "ExtraHeadersTelemetryAbsent"
+
+
+class Severity(StrEnum):
+    """How urgent an alert is; `off` leaves it out."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+    OFF = "off"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+class Kubernetes(_Section):
+    """Names and labels in the Kubernetes manifests."""
+
+    namespace: Annotated[KubernetesName | None, Field(description="Namespace of the manifests.")] = None
+    labels: Annotated[
+        Mapping[str, str],
+        Field(description="Added to each manifest, for the ruleSelector and podMonitorSelector of your Prometheus."),
+    ] = {}
+    pod_labels: Annotated[
+        Mapping[str, str], Field(min_length=1, description="Labels of the server's pods, for the PodMonitor.")
+    ] = {"app.kubernetes.io/name": "ogx"}
+    pod_namespaces: Annotated[
+        tuple[KubernetesName, ...], Field(description="Namespaces of the pods; by default the PodMonitor's own.")
+    ] = ()
+    port: Annotated[str, Field(description="Name of the container port that serves the metrics.")] = "metrics"
+    scrape_interval: Annotated[Seconds, Field(description="How often Prometheus scrapes a pod.")] = 15
+
+
+class Tuning(_Section):
+    """The content of a values file. Every key may be left out."""
+
+    group_by: Annotated[
+        tuple[LabelName, ...],
+        Field(min_length=1, description="Labels that tell servers apart. Replicas of one server share all of them."),
+    ] = ("cluster", "namespace", "job")
+    matchers: Annotated[
+        tuple[Matcher, ...], Field(description='Added to every selector of the rules, e.g. `cluster="eu-1"`.')
+    ] = ()
+    labels: Annotated[Mapping[LabelName, str], Field(description="Added to every alert, for routing.")] = {}
+    severities: Annotated[
+        Mapping[AlertName, Severity], Field(description="Severity of an alert in place of its default.")
+    ] = {}
+    runbooks: Annotated[Url, Field(description="Base URL of the runbooks; a page is `<base>/<alert>.md`.")] = (
+        DEFAULT_RUNBOOKS
+    )
+    receiver_url: Annotated[Url, Field(description="Base URL of the webhooks in the Alertmanager example.")] = (
+        "http://127.0.0.1:9095"
+    )
+    kubernetes: Annotated[Kubernetes, Field(description="Names and labels in the Kubernetes manifests.")] = Kubernetes()
+
+    window: Annotated[Seconds, Field(description="The fast window, in which events are counted.")] = 600
+    slow_window: Annotated[
+        Seconds, Field(description="The slow window, for servers with little traffic and for slow attacks.")
+    ] = 3600
+    keep_firing_for: Annotated[
+        Seconds, Field(description="How long an alert continues after its condition ended, so that it does not flap.")
+    ] = 900
+
+    noise_reasons: Annotated[
+        tuple[Reason, ...],
+        Field(
+            description="Reasons of blocked headers that client libraries cause. Spikes and enumeration ignore them."
+        ),
+    ] = (Reason.SDK, Reason.BROWSER, Reason.TRACE_CONTEXT)
+    floor: Annotated[Count, Field(description="A spike has more headers than this in the fast window.")] = 20
+    factor: Annotated[Count, Field(description="A spike is more than this many times the baseline.")] = 5
+    baseline: Annotated[
+        Seconds, Field(description="The baseline is the median of this long: an attack must last half of it to count.")
+    ] = 604800
+    season: Annotated[
+        Seconds,
+        Field(description="What happened at this time in each of the last three seasons is in the baseline, too."),
+    ] = 86400
+    spike_for: Annotated[Seconds, Field(description="How long a spike lasts before its alert fires.")] = 120
+
+    enumerated_reasons: Annotated[
+        Count, Field(description="Enumeration: more reasons than this are new in the slow window.")
+    ] = 5
+    enumerated_headers: Annotated[
+        Count, Field(description="Enumeration: more blocked names than this are new in the slow window.")
+    ] = 15
+
+    rejected_requests: Annotated[
+        Count, Field(description="Fewer rejected requests than this in a window are no reason for an alert.")
+    ] = 10
+    rejected_percent: Annotated[
+        Percent, Field(description="Share of rejected requests in the fast window that breaks callers.")
+    ] = 50
+    rejected_for: Annotated[Seconds, Field(description="How long that share lasts before the alert fires.")] = 600
+    rejected_some_percent: Annotated[
+        Percent, Field(description="Share of rejected requests in the slow window that is worth a look.")
+    ] = 10
+    rejected_some_for: Annotated[Seconds, Field(description="How long that share lasts before the alert fires.")] = 900
+
+    identity_requests: Annotated[
+        Count, Field(description="Fewer requests than this without an identity header in the slow window are ignored.")
+    ] = 10
+    identity_percent: Annotated[
+        Percent, Field(description="Share of requests without an identity header in the slow window that is too high.")
+    ] = 50
+    identity_for: Annotated[Seconds, Field(description="How long that share lasts before the alert fires.")] = 600
+
+    unread_fields: Annotated[
+        Count, Field(description="Fewer fields than this that no provider reads in the slow window are ignored.")
+    ] = 10
+
+    drift_for: Annotated[
+        Seconds, Field(description="How long replicas may differ: a rolling update and a short canary fit into it.")
+    ] = 3600
+    absent_for: Annotated[Seconds, Field(description="How long telemetry may be absent: a restart takes its time.")] = (
+        600
+    )
+    remember: Annotated[
+        Seconds, Field(description="How long a provider that reported is expected to continue to report.")
+    ] = 86400
+    scale_to_zero: Annotated[
+        bool,
+        Field(description="A server without any scrape target is scaled to zero; `false` treats it as absent at once."),
+    ] = True
+    gone_after: Annotated[
+        Seconds, Field(description="A server without any scrape target for this long is reported all the same.")
+    ] = 259200
+
+    new_series: Annotated[
+        Seconds,
+        Field(description="A series of a blocked name starts at 0 for this long. At least one evaluation interval."),
+    ] = 60
+    forget_series: Annotated[Seconds, Field(description="A series that returns after this long starts at 0 again.")] = (
+        21600
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Tuning":
+        if self.window >= self.slow_window:
+            raise ValueError("window must be shorter than slow_window")
+        if self.slow_window > self.baseline:
+            raise ValueError("slow_window must not be longer than baseline")
+        own = {"provider", "decision", "reason", "header", "outcome", "policy", "result", "alertname"}
+        if taken := sorted(own.intersection(self.group_by)):
+            raise ValueError(f"group_by must not contain {', '.join(taken)}: the rules add the metrics' own labels")
+        if reserved := sorted({"severity", "category", "alertname"}.intersection(self.labels)):
+            raise ValueError(f"labels must not contain {', '.join(reserved)}: use severities for the severity")
+        if unknown := sorted(set(self.noise_reasons) - set(REASONS[DecisionKind.BLOCKED])):
+            raise ValueError(f"noise_reasons must not contain {', '.join(unknown)}, which blocks no header")
+        return self

@@ -78,7 +78,7 @@ class Alertmanager(ServerProcess):
         self.address = f"127.0.0.1:{port or free_port()}"
         self.url = f"http://{self.address}"
         self._config_path = directory / "alertmanager.yaml"
-        self._config = alertmanager_config(receiver_url, group_wait="100ms", group_interval="1s")
+        self._config = alertmanager_config(Tuning(receiver_url=receiver_url), group_wait="100ms", group_interval="1s")
         command = [
             program,
             f"--config.file={self._config_path}",

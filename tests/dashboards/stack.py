@@ -167,7 +167,7 @@ class Stack:
 
     def alertmanager(self, receiver: Receiver) -> str:
         """Start an Alertmanager with the example's routes and hardly any waiting; return its address."""
-        config = alertmanager_config(receiver.url, group_wait="100ms", group_interval="1s")
+        config = alertmanager_config(Tuning(receiver_url=receiver.url), group_wait="100ms", group_interval="1s")
         path = self._write("alertmanager.yaml", config)
         address = f"127.0.0.1:{free_port()}"
         self._start(

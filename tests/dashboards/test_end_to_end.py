@@ -58,7 +58,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         scraped = [Exporter(urlsplit(server.metrics_url).port or 0) for server in (replica, old)]
         prometheus = stack.prometheus(
             *scraped,
-            tuning=Tuning(window=10, baseline=30, for_=2, keep_firing_for=2, new_series=8),
+            tuning=Tuning(window=10, slow_window=20, baseline=30, spike_for=2, keep_firing_for=2, new_series=8),
             alertmanager=stack.alertmanager(receiver),
         )
         wait_for(lambda: len(prometheus.query("extra_headers_policy_info")) == 6, "the first scrapes")

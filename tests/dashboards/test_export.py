@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -25,6 +26,12 @@ def _export(*arguments: str | Path) -> Result:
 def _files(folder: Path) -> dict[str, str]:
     found = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in found}
+
+
+def _everything() -> dict[str, str]:
+    """Return what is committed: generated files and runbooks."""
+    runbooks = GENERATED.parent / "runbooks"
+    return _files(GENERATED) | {f"runbooks/{name}": text for name, text in _files(runbooks).items()}
 
 
 class TestGenerate:
@@ -53,20 +60,20 @@ class TestGenerate:
 class TestExport:
     """The command."""
 
-    @pytest.mark.parametrize("wanted", ["grafana", "prometheus", "alertmanager", "kubernetes"])
+    @pytest.mark.parametrize("wanted", ["grafana", "prometheus", "alertmanager", "kubernetes", "runbooks"])
     def test_one_format(self, wanted: str, tmp_path: Path) -> None:
         """A format writes its own folder, as committed, and lists what it wrote."""
         result = _export("--format", wanted, "--out", tmp_path / "new")
         assert result.exit_code == 0, result.output
         written = _files(tmp_path / "new")
         assert {path.partition("/")[0] for path in written} == {wanted}
-        assert all((GENERATED / path).read_text(encoding="utf-8") == text for path, text in written.items())
+        assert written.items() <= _everything().items()
         assert sorted(result.output.splitlines()) == sorted(str(tmp_path / "new" / path) for path in written)
 
     def test_everything_by_default(self, tmp_path: Path) -> None:
         """Without a format everything is written, a compose file that ties it together too."""
         assert _export("--out", tmp_path).exit_code == 0
-        assert _files(tmp_path) == _files(GENERATED)
+        assert _files(tmp_path) == _everything()
 
     def test_again_is_no_difference(self, tmp_path: Path) -> None:
         """A second export over the same files succeeds."""
@@ -84,7 +91,7 @@ class TestExport:
         assert "--force" in refused.output
         assert _files(tmp_path) == {"prometheus/rules.yaml": "groups: []\n"}
         assert _export("--out", tmp_path, "--force").exit_code == 0
-        assert _files(tmp_path) == _files(GENERATED)
+        assert _files(tmp_path) == _everything()
 
     def test_an_unusable_folder_is_an_error_for_people(self, tmp_path: Path) -> None:
         """Where nothing can be written the command says what is in the way, and exits with 2."""
@@ -106,7 +113,69 @@ class TestExport:
         written = _files(tmp_path)
         assert "https://wiki.example/ExtraHeadersPolicyDrift.md" in written["prometheus/rules.yaml"]
         assert "https://wiki.example/ExtraHeadersPolicyDrift.md" in written["kubernetes/prometheus-rule.yaml"]
+        assert "https://wiki.example/" in written["grafana/dashboards/extra-headers-overview.json"]
+        assert not [path for path, text in written.items() if "runbooks.example" in text and path[0] in "gpk"]
         assert "https://hooks.example/security-team" in written["alertmanager/alertmanager.yaml"]
+
+    def test_values_come_from_a_file(self, tmp_path: Path) -> None:
+        """Rules, routes and manifests follow the values file, and options of the command line precede it."""
+        values = tmp_path / "values.yaml"
+        values.write_text(
+            "runbooks: https://file.example\nfloor: 77\nwindow: 5m\nlabels: {team: genai}\ngroup_by: [namespace, job]\n"
+            "severities: {ExtraHeadersBlockedSpike: critical, ExtraHeadersEnumeration: 'off'}\n"
+            "kubernetes: {namespace: file, labels: {a: b}}\n",
+            encoding="utf-8",
+        )
+        options = ("--runbooks", "https://wiki.example", "--namespace", "monitoring", "--label", "release=prometheus")
+        result = _export("--config", values, "--out", tmp_path / "out", *options)
+        assert result.exit_code == 0, result.output
+        written = _files(tmp_path / "out")
+        manifest = yaml.safe_load(written["kubernetes/prometheus-rule.yaml"])
+        assert manifest["metadata"]["namespace"] == "monitoring"
+        assert manifest["metadata"]["labels"].items() >= {"a": "b", "release": "prometheus"}.items()
+        rules = {rule["alert"]: rule for rule in manifest["spec"]["groups"][0]["rules"] if "alert" in rule}
+        spike = rules["ExtraHeadersBlockedSpike"]
+        assert spike["labels"] == {"severity": "critical", "category": "security", "team": "genai"}
+        assert 'increase5m{decision="blocked"} > 77' in spike["expr"]
+        assert "ExtraHeadersEnumeration" not in rules
+        assert "runbooks/ExtraHeadersEnumeration.md" not in written
+        assert "monitoring.yaml" not in written
+        assert "cluster" not in written["alertmanager/alertmanager.yaml"]
+
+    def test_the_written_values_file_changes_nothing(self, tmp_path: Path) -> None:
+        """An export contains a values file with the defaults, which its schema accepts."""
+        assert _export("--out", tmp_path).exit_code == 0
+        values = tmp_path / "monitoring.yaml"
+        jsonschema.validate(
+            yaml.safe_load(values.read_text(encoding="utf-8")),
+            json.loads(CliRunner().invoke(dashboards, ["schema"]).output),
+        )
+        assert _export("--config", values, "--out", tmp_path).exit_code == 0
+        assert _files(tmp_path) == _everything()
+
+    def test_wrong_values_are_named(self, tmp_path: Path) -> None:
+        """Every wrong key and value is named with the fix, nothing is written, and the exit code is 2."""
+        cases = {
+            "flor: 3": "flor: unknown key; did you mean floor?",
+            "kubernetes: {namespac: a}": "kubernetes.namespac: unknown key; did you mean namespace?",
+            "window: 10 minutes": "window: must be a duration such as 30s, 10m, 1h or 7d",
+            "floor: 0": "floor: input should be greater than or equal to 1",
+            "window: 2h": "window must be shorter than slow_window",
+            "group_by: [job, provider]": "group_by must not contain provider",
+            "severities: {ExtraHeadersSpike: critical}": "severities.ExtraHeadersSpike",
+            "matchers: ['job=ogx']": "matchers.0: string should match pattern",
+            "runbooks: docs/runbooks": "runbooks: string should match pattern",
+            "a: [": "not valid YAML",
+            "[]": "must be a mapping",
+        }
+        values = tmp_path / "values.yaml"
+        for text, expected in cases.items():
+            values.write_text(text, encoding="utf-8")
+            result = _export("--config", values, "--out", tmp_path / "out")
+            assert result.exit_code == 2, text
+            assert expected in result.output, text
+        assert not (tmp_path / "out").exists()
+        assert "NAME=VALUE" in _export("--label", "release", "--out", tmp_path / "out").output
 
     def test_needs_no_grafana_sdk(self, tmp_path: Path) -> None:
         """An installed package exports without the SDK that its dashboards were generated with."""
@@ -117,21 +186,11 @@ class TestExport:
         command = [sys.executable, "-c", code, "export", "--out", str(tmp_path)]
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
         assert result.returncode == 0, result.stderr
-        assert _files(tmp_path) == _files(GENERATED)
+        assert _files(tmp_path) == _everything()
 
 
 class TestFiles:
     """What stands in the files around dashboards and rules."""
-
-    def test_config_map_holds_the_dashboards(self) -> None:
-        """The ConfigMap holds both dashboards as committed, is found by Grafana's sidecar, and can be applied."""
-        text = build(committed_dashboards())["kubernetes/dashboards.yaml"]
-        manifest = yaml.safe_load(text)
-        assert manifest["kind"] == "ConfigMap"
-        assert manifest["metadata"]["labels"]["grafana_dashboard"] == "1"
-        assert manifest["data"] == committed_dashboards()
-        # kubectl apply keeps a copy in an annotation, of which there can be 256 KiB.
-        assert len(json.dumps(manifest)) < 262_144
 
     def test_exemplars_open_the_trace_store(self) -> None:
         """The Prometheus data source links the label of our exemplars to the provisioned trace store."""

@@ -35,7 +35,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         first = stack.exporter(POLICIES)
         second = stack.exporter({**POLICIES, "vllm": {**POLICIES["vllm"], "allow": ["x-maas-*", "x-new"]}})
         elsewhere = stack.exporter({"openai": POLICIES["openai"]}, cluster="eu", namespace="prod")
-        running = stack.prometheus(first, second, elsewhere, tuning=Tuning(window=10, baseline=30, new_series=8))
+        running = stack.prometheus(
+            first, second, elsewhere, tuning=Tuning(window=10, slow_window=20, baseline=30, new_series=8)
+        )
         wait_for(lambda: len(running.query("extra_headers_policy_info")) == 5, "the first scrapes")
         for exporter in (first, second):
             exporter.send("vllm", {"x-maas-tenant": "a"}, times=20)

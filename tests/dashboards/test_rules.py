@@ -1,150 +1,229 @@
-"""The Prometheus rules, checked and unit-tested by promtool; each alert in every case that it must get right."""
+"""The Prometheus rules, checked by promtool: every harm fires its alerts and no other, no ordinary day fires any."""
 
 import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
 from pathlib import Path
 
 import pytest
 import yaml
 
 from extra_headers.dashboards.alerts import alerts, rule_groups
-from extra_headers.dashboards.export import Options, build
 from extra_headers.dashboards.generate import GENERATED
-from extra_headers.dashboards.tuning import Tuning, duration
+from extra_headers.dashboards.tuning import AlertName, Tuning, duration
+from tests.dashboards.days import Day, vllm
 from tests.dashboards.documents import Json
+from tests.dashboards.harms import harms, ordinary_days, table
 from tests.dashboards.programs import run
 from tests.dashboards.test_contract import RULED, SCRAPED, findings
 
 RULES = GENERATED / "prometheus" / "rules.yaml"
-CASES = Path(__file__).parent / "rules"
-REQUIRED_CASES = (
-    "fires",
-    "below the floor",
-    "steady high baseline",
-    "counter reset",
-    "missing series",
-    "fresh deployment",
-    "one provider's spike",
-    "resolves",
+ROOT = Path(__file__).parents[2]
+RUNBOOKS = ROOT / "dashboards" / "runbooks"
+ORDINARY = (
+    "deploy",
+    "canary",
+    "restart",
+    "new provider",
+    "nightly batch",
+    "scale to zero",
+    "low traffic",
+    "two namespaces",
 )
-ALERTS = {alert.name: alert for alert in alerts(Tuning())}
+
+_FIRING = 'ALERTS{alertstate="firing"}'
 
 
 def _promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return run("promtool", *arguments)
 
 
-def test_rules_are_valid() -> None:
-    """Promtool finds nothing wrong with the committed rules."""
-    result = _promtool("check", "rules", RULES)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.parametrize("path", sorted(CASES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_rules_behave(path: Path) -> None:
-    """Promtool's unit tests of an alert or a recorded series pass."""
-    result = _promtool("test", "rules", path)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.parametrize("name", ALERTS)
-def test_every_case_is_tested(name: str) -> None:
-    """Each alert has a unit test of every case that makes alerts wrong."""
-    cases = yaml.safe_load((CASES / f"{name}.yaml").read_text(encoding="utf-8"))["tests"]
-    kinds = {case["name"].partition(":")[0] for case in cases}
-    assert kinds == set(REQUIRED_CASES)
-
-
-@pytest.mark.parametrize("name", ALERTS)
-def test_unit_tests_notice_a_dead_alert(name: str, tmp_path: Path) -> None:
-    """The unit tests of an alert fail when its condition can never hold: they are not empty."""
-    dead = yaml.safe_load(RULES.read_text(encoding="utf-8"))
-    rule = next(rule for rule in dead["groups"][0]["rules"] if rule.get("alert") == name)
-    rule["expr"] = f"({rule['expr']}) and vector(0) > 1"
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(dead), encoding="utf-8")
-    cases = yaml.safe_load((CASES / f"{name}.yaml").read_text(encoding="utf-8"))
-    firing = [case for case in cases["tests"] if case["name"].startswith("fires")][-1:]
-    cases |= {"rule_files": ["rules.yaml"], "tests": firing}
-    (tmp_path / "cases.yaml").write_text(yaml.safe_dump(cases), encoding="utf-8")
-    assert _promtool("test", "rules", tmp_path / "cases.yaml").returncode == 1
-
-
-def test_alerts_are_the_promised_ones() -> None:
-    """The six alerts exist under their names, each with what routing and people need."""
-    rules = [rule for rule in _rules() if "alert" in rule]
-    assert {rule["alert"] for rule in rules} == {
-        "ExtraHeadersBlockedSpike",
-        "ExtraHeadersCredentialOverrideAttempt",
-        "ExtraHeadersMalformedSpike",
-        "ExtraHeadersRejectingCallers",
-        "ExtraHeadersPolicyDrift",
-        "ExtraHeadersTelemetryAbsent",
+def _case(day: Day) -> Json:
+    """Return promtool's test of a day."""
+    checks = [
+        (step, f"group by (alertname, provider, namespace) ({_FIRING})", fired) for step, fired in day.firing.items()
+    ]
+    if not checks:
+        window = f"{(day.steps - day.quiet_from) * day.minutes}m"
+        checks = [(day.steps, f"group by (alertname) (count_over_time({_FIRING}[{window}]))", set())]
+    return {
+        "name": day.title,
+        "interval": f"{day.minutes}m",
+        "input_series": [{"series": series, "values": values} for series, values in day.series.items()],
+        "promql_expr_test": [
+            {
+                "expr": expr,
+                "eval_time": f"{step * day.minutes}m",
+                "exp_samples": [{"labels": _labels(*each), "value": 1} for each in sorted(fired)],
+            }
+            for step, expr, fired in checks
+        ],
     }
-    for rule in rules:
+
+
+def _labels(alert: str, provider: str, namespace: str) -> str:
+    named = {"alertname": alert, "provider": provider, "namespace": namespace}
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in named.items() if value) + "}"
+
+
+def _play(folder: Path, days: Sequence[Day], rules: Path = RULES) -> str:
+    """Return what promtool found wrong with days of one resolution."""
+    minutes = 2 * days[0].minutes
+    path = folder / f"{abs(hash(days[0].title))}.yaml"
+    content = {"rule_files": [str(rules)], "evaluation_interval": f"{minutes}m", "tests": [_case(day) for day in days]}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    result = _promtool("test", "rules", path)
+    return "" if result.returncode == 0 else result.stdout + result.stderr
+
+
+def _batches() -> Iterator[tuple[Day, ...]]:
+    days = [*harms(), *ordinary_days()]
+    yield from batched([day for day in days if day.minutes == 5], 1)
+    yield from batched([day for day in days if day.minutes == 1], 6)
+
+
+def test_harms_fire_and_ordinary_days_do_not(tmp_path: Path) -> None:
+    """Each harm fires exactly its alerts, which end after it, and an ordinary day fires none."""
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda days: _play(tmp_path, days), _batches()))
+    assert [text for text in found if text] == []
+
+
+def test_every_alert_has_a_harm_and_every_day_is_played() -> None:
+    """No alert is left out, and neither is one of the days that make alerts wrong."""
+    fired = {name for day in harms() for firing in day.firing.values() for name, _, _ in firing}
+    assert fired == set(AlertName)
+    assert {day.title.partition(":")[0] for day in ordinary_days()} >= set(ORDINARY)
+
+
+def test_the_table_of_harms_is_documented() -> None:
+    """docs/alerting.md has the table as the tests play it."""
+    assert table() in (ROOT / "docs" / "alerting.md").read_text(encoding="utf-8")
+
+
+def test_a_dead_alert_is_noticed(tmp_path: Path) -> None:
+    """A day whose alert cannot fire is a failure: the days are not empty."""
+    dead = yaml.safe_load(RULES.read_text(encoding="utf-8").replace("count by", "0 * count by"))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(dead), encoding="utf-8")
+    day = next(day for day in harms() if AlertName.POLICY_DRIFT in str(day.firing))
+    assert "got: nil" in _play(tmp_path, [day], tmp_path / "rules.yaml")
+
+
+def test_other_values_change_what_fires(tmp_path: Path) -> None:
+    """Labels that tell servers apart, matchers and thresholds of a values file are in force."""
+    tuning = Tuning(group_by=("namespace", "job", "track"), matchers=('namespace="prod"',), drift_for=600, floor=200)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule_groups(tuning)), encoding="utf-8")
+
+    canary = Day("a canary that lasts, with a label of its own")
+    canary.replica("c", policy="ccc", track="canary")
+    elsewhere = next(harms())
+    elsewhere.title, elsewhere.firing = "another namespace, which the matchers leave out", {}
+    elsewhere.series = {series.replace("prod", "other"): values for series, values in elsewhere.series.items()}
+    elsewhere.replica("a")
+    drift = next(day for day in harms() if AlertName.POLICY_DRIFT in str(day.firing))
+    drift.firing = {75: vllm(AlertName.POLICY_DRIFT)}
+    assert _play(tmp_path, [canary, elsewhere, drift], tmp_path / "rules.yaml") == ""
+
+
+_MESSAGES: dict[AlertName, tuple[str, str]] = {
+    AlertName.CREDENTIAL_OVERRIDE_ATTEMPT: (
+        (
+            "On {vllm}, 1 headers were blocked in the last 10m with reason credential. None was forwarded. Find the "
+            "caller in the audit log or in the traces."
+        ),
+        "warning",
+    ),
+    AlertName.REJECTING_CALLERS: (
+        (
+            "On {vllm}, 100% of the requests are answered with 400 or 403 because of extra headers or a missing "
+            "identity. Callers that used to work are probably broken by the policy."
+        ),
+        "critical",
+    ),
+    AlertName.TELEMETRY_ABSENT: (
+        (
+            "On {vllm}, extra_headers_policy_info is no longer reported: the add-on is switched off for it, or it was "
+            "removed. The other alerts cannot fire."
+        ),
+        "warning",
+    ),
+}
+
+
+def test_messages_have_the_measured_value(tmp_path: Path) -> None:
+    """What reaches a person names provider, job and namespace, the measured value, and the page to read."""
+    cases = []
+    for name, (description, severity) in _MESSAGES.items():
+        day, step = next(
+            (day, step) for day in harms() for step, firing in day.firing.items() if (name, "vllm", "prod") in firing
+        )
+        alert = next(alert for alert in alerts(Tuning()) if alert.name is name)
+        labels = {
+            "job": "ogx",
+            "namespace": "prod",
+            "provider": "vllm",
+            "severity": severity,
+            "category": alert.category,
+        }
+        if name is AlertName.CREDENTIAL_OVERRIDE_ATTEMPT:
+            labels |= {"decision": "blocked", "reason": "credential"}
+        annotations = {
+            "summary": alert.summary,
+            "description": description.format(vllm="provider vllm of job ogx in namespace prod"),
+            "runbook_url": f"https://runbooks.example.com/extra-headers/{name}.md",
+        }
+        expected = {"exp_labels": labels, "exp_annotations": annotations}
+        check = {"alertname": name.value, "eval_time": f"{step}m", "exp_alerts": [expected]}
+        cases.append({**_case(day), "promql_expr_test": [], "alert_rule_test": [check]})
+    content = {"rule_files": [str(RULES)], "evaluation_interval": "2m", "tests": cases}
+    (tmp_path / "messages.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    result = _promtool("test", "rules", tmp_path / "messages.yaml")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_first_event_of_a_blocked_name_is_recorded() -> None:
+    """`increase()` sees the first event of a name, and neither an outage nor a restart counts one twice."""
+    result = _promtool("test", "rules", Path(__file__).parent / "rules" / "blocked_names_from_zero.yaml")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_rules_have_what_routing_and_people_need() -> None:
+    """Every alert has severity, category, texts and an absolute link to its runbook."""
+    rules: list[Json] = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"][0]["rules"]
+    alerting = [rule for rule in rules if "alert" in rule]
+    assert {rule["alert"] for rule in alerting} == set(AlertName)
+    for rule in alerting:
         assert set(rule["labels"]) == {"severity", "category"}
         assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
-        assert {"for", "keep_firing_for"} <= rule.keys()
+        assert "{{" not in rule["annotations"]["summary"]
+        assert rule["annotations"]["runbook_url"].startswith("https://")
 
 
-def _rules() -> list[Json]:
-    rules: list[Json] = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"][0]["rules"]
-    return rules
-
-
-@pytest.mark.parametrize("name", ALERTS)
-def test_every_alert_has_a_runbook(name: str) -> None:
-    """The page that an alert links to exists, and answers what the person who was woken up asks."""
-    page = Path(__file__).parents[2] / "docs" / "runbooks" / f"{name}.md"
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith(f"# {name}\n")
-    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
-    assert headings == [
-        "What it means",
-        "First three queries",
-        "Attack or misconfiguration?",
-        "What to change",
-    ]
-    assert text.count("```promql") == 3
-
-
-def test_runbook_queries_are_valid(tmp_path: Path) -> None:
-    """Every query in the runbooks is PromQL that Prometheus's own parser takes, on metrics that exist."""
-    folder = Path(__file__).parents[2] / "docs" / "runbooks"
-    queries = [
-        block.partition("```")[0].strip()
-        for page in sorted(folder.glob("*.md"))
-        for block in page.read_text(encoding="utf-8").split("```promql\n")[1:]
-    ]
-    assert len(queries) == 3 * len(ALERTS)
-    assert [finding for query in queries for finding in findings(query, {**SCRAPED, **RULED, "up": set()})] == []
+def test_every_alert_has_a_runbook(tmp_path: Path) -> None:
+    """The page that an alert links to answers what a woken person asks, with queries that Prometheus accepts."""
+    queries = []
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == set(AlertName)
+    for name in AlertName:
+        text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+        headings = [line for line in text.splitlines() if line.startswith("#")]
+        assert headings == [
+            f"# {name}",
+            "## What it means",
+            "## First three queries",
+            "## Attack or misconfiguration?",
+            "## What to change",
+        ], name
+        found = [block.partition("```")[0].strip() for block in text.split("```promql\n")[1:]]
+        assert len(found) == 3, name
+        queries += found
+    known = {**SCRAPED, **RULED, "up": set()}
+    assert [finding for query in queries for finding in findings(query, known)] == []
     rules = [{"record": f"query{i}", "expr": query} for i, query in enumerate(queries)]
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}), encoding="utf-8")
     result = _promtool("check", "rules", path)
     assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_runbook_base_is_an_option() -> None:
-    """A user can point the alerts to where the runbooks stand."""
-    text = build({}, Options(runbooks="https://wiki.example/runbooks/"))["prometheus/rules.yaml"]
-    assert "runbook_url: https://wiki.example/runbooks/ExtraHeadersPolicyDrift.md" in text
-
-
-def test_shortened_rules_are_valid(tmp_path: Path) -> None:
-    """Rules with other windows and thresholds are as valid as the committed ones."""
-    tuning = Tuning(window=7, baseline=90, floor=3, for_=1, keep_firing_for=2)
-    path = tmp_path / "rules.yaml"
-    path.write_text(yaml.safe_dump(rule_groups(tuning)), encoding="utf-8")
-    result = _promtool("check", "rules", path)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_kubernetes_rules_are_the_same_rules(tmp_path: Path) -> None:
-    """The PrometheusRule holds exactly the rules of the file, which Prometheus accepts."""
-    manifest = yaml.safe_load((GENERATED / "kubernetes" / "prometheus-rule.yaml").read_text(encoding="utf-8"))
-    assert manifest["kind"] == "PrometheusRule"
-    assert manifest["spec"] == yaml.safe_load(RULES.read_text(encoding="utf-8"))
-    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(manifest["spec"]), encoding="utf-8")
-    assert _promtool("check", "rules", tmp_path / "spec.yaml").returncode == 0
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(86400, "1d"), (3600, "1h"), (600, "10m"), (90, "90s"), (0, "0s")])

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / f"{page}.md" for page in ("README", "CONTRIBUTING", "SECURITY")),
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "dashboards" / "runbooks").glob("*.md")),
 ]
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")

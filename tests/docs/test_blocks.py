@@ -19,6 +19,8 @@ import promql_parser
 import pytest
 import yaml
 
+from extra_headers.dashboards.tuning import Tuning
+from extra_headers.dashboards.values_file import read as read_values
 from extra_headers.forwarding import evaluate
 from extra_headers.forwarding.cli.app import commands
 from extra_headers.forwarding.policy.decision import Outcome
@@ -61,8 +63,18 @@ def settings(value: object, key: str) -> Iterator[object]:
 
 
 def check_yaml(block: Block, _: Path) -> None:
-    """Check a part of a run config: its policies are such, and its provider entries load the add-on."""
+    """Check a values file, a container, or a part of a run config: its policies, and that it loads the add-on."""
     document = yaml.safe_load(block.text)
+    if document.keys() <= Tuning.model_fields.keys():
+        read_values(block.text, str(block))
+        return
+    if document.keys() == {"env", "ports"}:  # of a container
+        known = {value for name, value in vars(contract).items() if name.startswith("ENV_")}
+        assert {each["name"] for each in document["env"]} <= known | {
+            "OGX_METRICS_ENDPOINT_ENABLED",
+            "OGX_METRICS_HOST",
+        }
+        return
     policies = list(settings(document, "extra_headers"))
     assert policies, "no extra_headers setting to check"
     for setting in policies:
@@ -141,6 +153,8 @@ def is_checked_for_form(words: list[str]) -> bool:
             check_make_arguments(target, rest)
         case ["apt-get", "install", *packages]:
             assert set(packages) <= set(DEBIAN_PACKAGES.values())
+        case ["kubectl", *arguments]:
+            assert arguments[0] in {"apply", "run"}
         case ["extra-headers", "demo" | "watch" as name, *arguments] if "--help" not in arguments:
             commands.commands[name].make_context(name, list(arguments))
         case _:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from extra_headers.dashboards.alerts import BLOCKED_SPIKE
-from extra_headers.dashboards.tuning import Tuning, duration
+from extra_headers.dashboards.tuning import AlertName, Tuning, duration
 from extra_headers.telemetry import contract
 
 from ...policy.decision import DecisionKind, Reason
@@ -18,9 +17,9 @@ from .environment import Environment
 from .runner import run_scenario
 from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, Scenario, provider_data
 
-TUNING = Tuning(window=20, baseline=120, for_=4, keep_firing_for=10, new_series=2)
+TUNING = Tuning(window=20, slow_window=120, baseline=120, spike_for=4, keep_firing_for=10, new_series=2)
 """Seconds instead of minutes; floor and factor are those of production."""
-# No credential: the alert on credential attempts would silence this one.
+# No credential: those have an alert of their own, and are not part of a spike.
 _HEADERS = {
     "X-Forwarded-For": "198.51.100.66",
     "X-Original-URL": "/internal-admin",
@@ -107,9 +106,9 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
     reporter.facts(
         {
             "sent": f"{PROVIDER_DATA_HEADER}: {provider_data(_HEADERS)}",
-            "alert": f"{BLOCKED_SPIKE}: more than {TUNING.floor} blocked headers in {duration(TUNING.window)} and "
-            f"{TUNING.factor} times the baseline, for {duration(TUNING.for_)}",
-            "": f"(exported rules: in {duration(Tuning().window)}, for {duration(Tuning().for_)})",
+            "alert": f"{AlertName.BLOCKED_SPIKE}: more than {TUNING.floor} blocked headers in "
+            f"{duration(TUNING.window)} and {TUNING.factor} times the baseline, for {duration(TUNING.spike_for)}",
+            "": f"(exported rules: in {duration(Tuning().window)}, for {duration(Tuning().spike_for)})",
         }
     )
     started = time.monotonic()
@@ -121,12 +120,12 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
             faults.update(result.faults)
             blocked += sum(n for (kind, _), n in result.counted.decisions.items() if kind == DecisionKind.BLOCKED)
             before = state
-            state = monitoring.prometheus.alert_states().get((BLOCKED_SPIKE, PROVIDER_ID), "inactive")
+            state = monitoring.prometheus.alert_states().get((AlertName.BLOCKED_SPIKE, PROVIDER_ID), "inactive")
             report(_progress(time.monotonic() - started, state, blocked), keep=state != before)
             environment.signals.sleep(_SECONDS_BETWEEN_ROUNDS)
     seconds = time.monotonic() - started
     if state != "firing":
-        faults[f"{BLOCKED_SPIKE} is {state} after {seconds:.0f} s of attack; expected: firing"] += 1
+        faults[f"{AlertName.BLOCKED_SPIKE} is {state} after {seconds:.0f} s of attack; expected: firing"] += 1
     elif notification := _notification(environment, monitoring):
         receiver = notification.receiver
         reporter.heading("The alert", f"{notification.status}, as Alertmanager sent it to the receiver {receiver}")
@@ -134,7 +133,7 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
         if leaked := [name for name, value in _HEADERS.items() if value in str(monitoring.webhook.messages)]:
             faults[f"the alert shows the value of {', '.join(leaked)}"] += 1
     else:
-        faults[f"Alertmanager did not send {BLOCKED_SPIKE} within {_MESSAGE_SECONDS:.0f} s"] += 1
+        faults[f"Alertmanager did not send {AlertName.BLOCKED_SPIKE} within {_MESSAGE_SECONDS:.0f} s"] += 1
     summary = f"Firing {seconds:.0f} s after the attack started; all {blocked} hostile headers were blocked"
     reporter.closing(summary, list(faults))
     return not faults
@@ -148,6 +147,6 @@ def _progress(seconds: float, state: str, blocked: int) -> Text:
 def _notification(environment: Environment, monitoring: Monitoring) -> Notification | None:
     """Wait for Alertmanager's message and return it; None if it does not come in time."""
     deadline = time.monotonic() + _MESSAGE_SECONDS
-    while not (sent := monitoring.webhook.notifications(BLOCKED_SPIKE)) and time.monotonic() < deadline:
+    while not (sent := monitoring.webhook.notifications(AlertName.BLOCKED_SPIKE)) and time.monotonic() < deadline:
         environment.signals.sleep(0.1)
     return sent[0] if sent else None
