@@ -65,7 +65,7 @@ def start_monitoring(environment: Environment, programs: Programs) -> Monitoring
 
         def on_wait(_: float) -> None:
             environment.signals.check()
-            report(Text(f"  starting Prometheus and Alertmanager … {time.monotonic() - started:.0f} s"))
+            report(Text(f"starting Prometheus and Alertmanager … {time.monotonic() - started:.0f} s"))
 
         alertmanager = environment.stack.enter_context(
             Alertmanager(programs.alertmanager, directory, webhook.url, port=ports.alertmanager, on_wait=on_wait)
@@ -88,7 +88,7 @@ def start_monitoring(environment: Environment, programs: Programs) -> Monitoring
             on_wait(seconds)
             environment.signals.sleep(0.1)
     reporter.ready("Prometheus", prometheus.url, f"first scrape after {time.monotonic() - started:.0f} s")
-    reporter.ready("Alertmanager", alertmanager.url, "sends notifications to a webhook of the demo")
+    reporter.ready("Alertmanager", alertmanager.url, "notifies a webhook of the demo")
     return Monitoring(prometheus, alertmanager, webhook)
 
 
@@ -141,7 +141,7 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
 
 def _progress(seconds: float, state: str, blocked: int) -> Text:
     style = _STYLES.get(state, "dim")
-    return Text.assemble(f"  {seconds:3.0f} s  ", (f"{state:<10}", style), (f"{blocked} headers blocked", "dim"))
+    return Text.assemble(f"{seconds:3.0f} s  ", (f"{state:<10}", style), (f"{blocked} headers blocked", "dim"))
 
 
 def _notification(environment: Environment, monitoring: Monitoring) -> Notification | None:

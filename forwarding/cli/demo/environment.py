@@ -79,8 +79,8 @@ def start(ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) 
     receiver = stack.enter_context(OtlpReceiver())
     provider = stack.enter_context(RecordingProvider(ports.upstream))
     reporter.title("extra-headers demo", "one provider, one OGX server, friendly and hostile callers")
-    reporter.ready("model provider", provider.base_url, "a stub that records every byte it receives")
-    reporter.ready("OTLP receiver", receiver.url, "receives the server's traces and metrics")
+    reporter.ready("model provider", provider.base_url, "a stub that records every byte")
+    reporter.ready("OTLP receiver", receiver.url, "receives traces and metrics")
 
     entries = [
         inference_provider(provider_id, provider.base_url, setting, PROVIDER_TYPE, api_token=PROVIDER_KEY)
@@ -93,7 +93,7 @@ def start(ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) 
 
         def on_wait(seconds: float) -> None:
             signals.check()
-            report(Text(f"  starting {ogx} … {seconds:.0f} s"))
+            report(Text(f"starting {ogx} … {seconds:.0f} s"))
 
         variables = {
             "OGX_CONFIG_DIR": str(directory),

@@ -74,7 +74,7 @@ class Reporter:
                     status.update(line)
                 if keep or (status is None and time.monotonic() - printed >= _SECONDS_BETWEEN_LINES):
                     printed = time.monotonic()
-                    self._print(line)
+                    self._print(Text("  ") + line)
 
             yield report
 

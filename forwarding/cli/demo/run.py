@@ -62,7 +62,7 @@ def run(ports: Ports, *, keep: bool = False, programs: Programs | None = None) -
                 keep_running(environment, monitoring, _program())
             else:
                 again = f"{_program()} {shlex.join(sys.argv[1:])} --keep"
-                environment.reporter.command("keep everything running, to send requests of your own", [again])
+                environment.reporter.command("keep everything running and send your own requests", [again])
         signals.check()  # one that came while everything was being ended
     return passed
 
