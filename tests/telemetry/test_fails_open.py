@@ -10,9 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-
-import pytest
 
 from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from extra_headers.forwarding.testing.processes import free_port
@@ -24,38 +23,36 @@ _REQUESTS = 30
 
 
 @contextmanager
-def _nobody() -> Iterator[str]:
-    yield f"http://127.0.0.1:{free_port()}"
+def _nobody(_: int) -> Iterator[None]:
+    yield
 
 
 @contextmanager
-def _hangs() -> Iterator[str]:
+def _hangs(port: int) -> Iterator[None]:
     """Accept connections and never answer."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", port), backlog=64):
+        yield
 
 
 @contextmanager
-def _answers(status: int, body: bytes, seconds: float = 0) -> Iterator[str]:
+def _answers(port: int, status: int, body: bytes, seconds: float = 0) -> Iterator[None]:
     stopping = threading.Event()
 
     def respond(_: Posted) -> tuple[int, bytes]:
         stopping.wait(seconds)
         return status, body
 
-    with LoopbackServer(respond) as server:
-        yield server.url
+    with LoopbackServer(respond, port):
+        yield
         stopping.set()
 
 
-COLLECTORS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+COLLECTORS: dict[str, Callable[[int], AbstractContextManager[None]]] = {
     "down": _nobody,
     "hanging": _hangs,
-    "slow": lambda: _answers(200, b"", seconds=5),
-    "refusing": lambda: _answers(503, b""),
-    "talking garbage": lambda: _answers(200, b"\xff\x00garbage"),
+    "slow": partial(_answers, status=200, body=b"", seconds=5),
+    "refusing": partial(_answers, status=503, body=b""),
+    "talking garbage": partial(_answers, status=200, body=b"\xff\x00garbage"),
 }
 
 
@@ -82,20 +79,22 @@ def _report(what: str, latencies: list[float]) -> None:
     print(f"{what}: {len(latencies)} requests, median {p50:.1f} ms, slowest {worst:.1f} ms")  # noqa: T201 - shown by -rP
 
 
-@pytest.mark.parametrize("collector", COLLECTORS.values(), ids=COLLECTORS)
-def test_a_faulty_collector(tmp_path: Path, collector: Callable[[], AbstractContextManager[str]]) -> None:
+def test_a_faulty_collector(tmp_path: Path) -> None:
     """Requests are answered and none waits for the exporter, whose own time limit is ten seconds."""
-    with collector() as endpoint:
-        environment = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-            "OTEL_BSP_SCHEDULE_DELAY": "50",
-            "OTEL_BSP_MAX_QUEUE_SIZE": "8",
-            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4",
-        }
-        with running(tmp_path, environment) as stack:
-            latencies = _latencies(stack)
-            _report("with the collector at fault", latencies)
-            assert max(latencies) < 10_000  # not a timing: an exporter in the way would take its ten seconds each
+    port = free_port()
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "8",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4",
+    }
+    with running(tmp_path, environment) as stack:
+        for fault, collector in COLLECTORS.items():
+            with collector(port):
+                latencies = _latencies(stack)
+            _report(f"with the collector {fault}", latencies)
+            # Not a timing: an exporter in the way would take its ten seconds each.
+            assert max(latencies) < 10_000, fault
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
