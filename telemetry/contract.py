@@ -109,6 +109,7 @@ ATTR_STOPPED_REASONS: Final = "extra_headers.stopped.reasons"
 ATTR_STOPPED_RULES: Final = "extra_headers.stopped.rules"
 ATTR_IDENTITY_HEADERS_MISSING_REASONS: Final = "extra_headers.identity_headers.missing_reasons"
 ATTR_SUPPRESSED: Final = "extra_headers.suppressed"
+ATTR_TRACE_ID_FROM_CALLER: Final = "extra_headers.trace_id_from_caller"
 ATTR_USER: Final = "user.id"
 
 # Keys of an audit record that an OpenTelemetry log record has outside of its attributes.
@@ -122,6 +123,7 @@ KEY_SPAN_ID: Final = "span_id"
 ENV_METRICS_PORT: Final = "EXTRA_HEADERS_METRICS_PORT"
 ENV_METRICS_HOST: Final = "EXTRA_HEADERS_METRICS_HOST"
 ENV_OTEL_METRICS: Final = "EXTRA_HEADERS_OTEL_METRICS"
+ENV_PROPAGATE: Final = "EXTRA_HEADERS_PROPAGATE"
 ENV_CAPTURE_USER: Final = "EXTRA_HEADERS_CAPTURE_USER"
 ENV_AUDIT_LOG: Final = "EXTRA_HEADERS_AUDIT_LOG"
 ENV_AUDIT: Final = "EXTRA_HEADERS_AUDIT"
@@ -337,6 +339,13 @@ DECISION_ATTRIBUTES: Final = (
         example="alice",
     ),
     Attribute(
+        ATTR_TRACE_ID_FROM_CALLER,
+        "boolean",
+        "True if the caller chose the trace id, by a `traceparent` header. Such an id need not be unique. Absent "
+        "otherwise.",
+        example="true",
+    ),
+    Attribute(
         ATTR_TENANT,
         "string",
         f"The user's tenant, where the host knows one. Absent with `{ENV_CAPTURE_USER}=false`.",
@@ -452,6 +461,15 @@ ENVIRONMENT: Final = (
         "boolean",
         "Whether spans and audit records name the user that the host authenticated; true by default.",
         example="false",
+    ),
+    Attribute(
+        ENV_PROPAGATE,
+        "enum",
+        "What outbound calls carry of the trace context. `auto`, the default: nothing if only the add-on instruments "
+        "the HTTP client; `traceparent` on calls to a provider if the operator does. `none` and `traceparent`: that, "
+        "in both cases. `all`: baggage, tracestate and everything else that `OTEL_PROPAGATORS` names, a caller's "
+        "included.",
+        ("auto", "none", "traceparent", "all"),
     ),
     Attribute(
         ENV_AUDIT_LOG,

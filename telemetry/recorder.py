@@ -38,7 +38,7 @@ class Recorder:
         self._capture_user = _process_settings().capture_user
         self._every_request = _process_settings().audit_every_request
         self._audit = AuditLog(_process_audit_sink(), every_request=self._every_request)
-        self._fail_open(set_up_tracing)
+        self._fail_open(set_up_tracing, _process_settings().propagate)
         metrics = self._fail_open(_process_metrics)
         self._metrics = self._fail_open(ProviderMetrics, metrics, labels) if metrics is not None else None
         _log.info("extra_headers: provider %s (%s): %s", labels.provider, labels.provider_type, labels.summary)

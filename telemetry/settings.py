@@ -36,6 +36,8 @@ class TelemetrySettings:
     """Where audit records go as lines of JSON: a path, or `stderr`; None for a logger."""
     audit_every_request: bool = False
     """Whether requests from which nothing was stopped have an audit record, too."""
+    propagate: str = "auto"
+    """What outbound calls carry of the trace context: `auto`, `none`, `traceparent` or `all`."""
     multiprocess_directory: str | None = None
     """Where several workers share their counters; None for one process."""
 
@@ -49,6 +51,7 @@ class TelemetrySettings:
             capture_user=_flag(environment, contract.ENV_CAPTURE_USER, default=True),
             audit_log=environment.get(contract.ENV_AUDIT_LOG, "").strip() or None,
             audit_every_request=_choice(environment, contract.ENV_AUDIT, "stopped", "all") == "all",
+            propagate=_choice(environment, contract.ENV_PROPAGATE, "auto", "none", "traceparent", "all"),
             multiprocess_directory=environment.get(contract.ENV_MULTIPROCESS_DIRECTORY) or None,
         )
 

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanContext, SpanKind
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation, Outcome
 from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import contract
+from .propagation import is_callers_trace
 from .redaction import redact
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
     attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
     attributes[contract.ATTR_PROVIDER] = provider
     attributes[contract.ATTR_POLICY] = policy
+    span = _request_span()
+    if span.is_recording() and is_callers_trace(span.get_span_context().trace_id):
+        attributes[contract.ATTR_TRACE_ID_FROM_CALLER] = True
     if from_request:
         attributes[contract.ATTR_FROM_REQUEST_NAMES] = _capped(from_request)
     if identity_headers is not None:
@@ -157,7 +162,8 @@ def record_decision(
 ) -> SpanContext:
     """Write a decision to the span of the request and remember it for the CLIENT spans of this call.
 
-    Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link.
+    Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link. If it is a
+    caller who chose that, the span starts a trace, so that the caller's `sampled` flag cannot hide the decision.
 
     Args:
         attributes: of `decision_attributes`.
@@ -176,7 +182,14 @@ def record_decision(
         span.set_attributes(attributes)
         redact(span, added, added.values())
     else:
-        span = (tracer or _own_tracer()).start_span(contract.SPAN_EVALUATE, attributes=attributes)
+        requested = span.get_span_context()
+        chosen_by_caller = is_callers_trace(requested.trace_id)
+        span = (tracer or _own_tracer()).start_span(
+            contract.SPAN_EVALUATE,
+            Context() if chosen_by_caller else None,
+            attributes=attributes,
+            links=[Link(requested)] if chosen_by_caller else None,
+        )
         span.end()
         link = span.get_span_context()
     origins = _origins([base_url]) | _origins_by_provider.get(str(attributes[contract.ATTR_PROVIDER]), frozenset())
@@ -199,10 +212,27 @@ def _request_span() -> trace.Span:
     return server if same_request and server.is_recording() else current
 
 
-def clear_decision() -> None:
-    """Forget the remembered decision: the next call in this context sends none of the caller's headers. Never fails."""
-    if _client_span_context.get() is not None:
+def clear_decision(provider: str | None = None) -> None:
+    """Forget the remembered decision: the next call in this context sends none of the caller's headers. Never fails.
+
+    Args:
+        provider: the provider that the call goes to; None where no call follows.
+
+    """
+    if provider is not None:
+        origins = _origins_by_provider.get(provider, frozenset())
+        _client_span_context.set(_ClientSpanContext({}, origins, {}, None))
+    elif _client_span_context.get() is not None:
         _client_span_context.set(None)
+
+
+def is_provider_call(span: trace.Span) -> bool:
+    """Return whether the span of an outbound call, recorded or not, may belong to a call to a provider."""
+    call = _client_span_context.get()
+    if call is None:
+        return False
+    origin = _origin_of(span)
+    return origin is None or not call.origins or origin in call.origins
 
 
 @contextmanager
@@ -231,8 +261,9 @@ def annotate_client_span(span: "Span") -> None:
     call = _client_span_context.get()
     if call is None or span.kind is not SpanKind.CLIENT:
         return
-    redact(span, call.added, call.added.values())
-    if _origin_of(span) in call.origins:
+    if call.added:
+        redact(span, call.added, call.added.values())
+    if call.attributes and _origin_of(span) in call.origins:
         span.set_attributes(call.attributes)
         if call.link is not None and call.link.is_valid:
             span.add_link(call.link)
@@ -247,8 +278,8 @@ def _origins(urls: Iterable[str]) -> frozenset[_Origin]:
     return frozenset(origin for origin in map(_origin, urls) if origin is not None)
 
 
-def _origin_of(span: "Span") -> _Origin | None:
-    attributes = span.attributes or {}
+def _origin_of(span: trace.Span) -> _Origin | None:
+    attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
     url = next((attributes[key] for key in _URL_ATTRIBUTES if key in attributes), None)
     return _origin(url) if isinstance(url, str) else None
 

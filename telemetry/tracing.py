@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from .spans import annotate_client_span
+from .propagation import GuardedPropagator, guard_propagation
+from .spans import annotate_client_span, is_provider_call
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -30,9 +31,15 @@ _EXPORTER_PACKAGES = {
 }
 
 
-def set_up_tracing() -> None:
-    """Install what is missing for decisions to be traced; do nothing where nobody wants traces."""
-    for step in (_install_tracer_provider, attach_span_processor, _instrument_http_clients):
+def set_up_tracing(propagation: str = "auto") -> None:
+    """Install what is missing for decisions to be traced; do nothing where nobody wants traces.
+
+    Args:
+        propagation: what outbound calls carry of the trace context.
+
+    """
+    propagator = guard_propagation(propagation, is_provider_call)
+    for step in (_install_tracer_provider, attach_span_processor, lambda: _instrument_http_clients(propagator)):
         _guarded(step)
 
 
@@ -68,7 +75,7 @@ def _guarded(step: Callable[[], None]) -> None:
     try:
         step()
     except Exception:
-        _log.exception("extra_headers: %s failed; requests are not affected", step.__name__)
+        _log.exception("extra_headers: no traces, or not all of them; requests are not affected")
 
 
 def _install_tracer_provider() -> None:
@@ -133,7 +140,7 @@ def _hint(names: Sequence[str]) -> str:
     return f"; pip install '{missing[0]}'" if missing else ""
 
 
-def _instrument_http_clients() -> None:
+def _instrument_http_clients(propagator: GuardedPropagator) -> None:
     """Instrument httpx and httpx2, where present: openai 3 speaks httpx2, earlier ones httpx."""
     if _sdk_provider() is None:
         return
@@ -148,3 +155,4 @@ def _instrument_http_clients() -> None:
         instance = instrumentor()
         if not instance.is_instrumented_by_opentelemetry:
             instance.instrument()
+            propagator.instruments(module)

@@ -77,7 +77,7 @@ class Forwarder:
         own_call = _own_call.get()
         headers = None if own_call else self._host.extra_headers(self._field)
         if headers is None and (own_call or not self._policy.set):
-            clear_decision()
+            clear_decision(self._provider)
             return None
         decision = self._decision(headers, outbound_request())
         if (error := decision.rejection(self._provider)) is not None:

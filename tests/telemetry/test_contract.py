@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import get_args
 
+from opentelemetry.context import attach, detach
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
 
 from extra_headers.forwarding import Policy, evaluate
@@ -10,9 +12,11 @@ from extra_headers.forwarding.policy.identity import User
 from extra_headers.telemetry import contract
 from extra_headers.telemetry.contract import Attribute
 from extra_headers.telemetry.metrics import Metrics
+from extra_headers.telemetry.propagation import GuardedPropagator
 from extra_headers.telemetry.reference import render
 from extra_headers.telemetry.settings import TelemetrySettings
 from extra_headers.telemetry.spans import decision_attributes, shadow_attributes
+from tests.tracing import Tracing
 
 _ON_SPANS = {a.name: a for a in (*contract.DECISION_ATTRIBUTES, *contract.SHADOW_ATTRIBUTES)}
 
@@ -48,7 +52,7 @@ def test_every_name_is_described_once() -> None:
         assert bool(attribute.members) != bool(attribute.example), attribute.name
 
 
-def test_a_span_carries_the_described_attributes() -> None:
+def test_a_span_carries_the_described_attributes(tracing: Tracing) -> None:
     """A span of a request with every feature has each attribute, of the described type and from its closed set."""
     headers = {"X-A": "1", "Cookie": "s", "X-B": "\n", "X-C": "1"}
     live = evaluate(headers, Policy(on_malformed="drop", block=("x-c",)))
@@ -56,13 +60,17 @@ def test_a_span_carries_the_described_attributes() -> None:
     identity_headers = Policy(
         set={"x-user": "${user.id}", "x-team": "${user.tenant}"}, on_missing="omit"
     ).identity_headers(User("u"))
-    emitted = {
-        **decision_attributes(live, "p", "d", User("u", "t"), identity_headers, from_request=["x-a"]),
-        **shadow_attributes(live, shadow, "d"),
-    }
+    propagator = GuardedPropagator(TraceContextTextMapPropagator(), "auto", lambda _: False)
+    context = attach(propagator.extract({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}))
+    with tracing.tracer.start_as_current_span("server"):
+        emitted = {
+            **decision_attributes(live, "p", "d", User("u", "t"), identity_headers, from_request=["x-a"]),
+            **shadow_attributes(live, shadow, "d"),
+        }
+    detach(context)
 
     assert set(emitted) == set(_ON_SPANS)
-    kinds = {str: ("string", "enum"), int: ("int",), list: ("string[]",)}
+    kinds = {str: ("string", "enum"), int: ("int",), bool: ("boolean",), list: ("string[]",)}
     for name, value in emitted.items():
         assert _ON_SPANS[name].kind in kinds[type(value)], name
         assert not _ON_SPANS[name].members or value in _ON_SPANS[name].members, name

@@ -8,7 +8,7 @@ from extra_headers.telemetry.settings import TelemetrySettings
 def test_defaults() -> None:
     """Without any variable there is no endpoint, nothing is opted into, and the caller is recorded."""
     assert TelemetrySettings.from_environment({}) == TelemetrySettings(
-        None, "127.0.0.1", False, True, None, False, None
+        None, "127.0.0.1", False, True, None, False, "auto", None
     )
 
 
@@ -21,9 +21,10 @@ def test_all_of_them() -> None:
         "EXTRA_HEADERS_CAPTURE_USER": "off",
         "EXTRA_HEADERS_AUDIT_LOG": "audit.jsonl",
         "EXTRA_HEADERS_AUDIT": "ALL",
+        "EXTRA_HEADERS_PROPAGATE": "None",
         "PROMETHEUS_MULTIPROC_DIR": "somewhere",
     }
-    expected = TelemetrySettings(9465, "0.0.0.0", True, False, "audit.jsonl", True, "somewhere")  # noqa: S104
+    expected = TelemetrySettings(9465, "0.0.0.0", True, False, "audit.jsonl", True, "none", "somewhere")  # noqa: S104
     assert TelemetrySettings.from_environment(environment) == expected
 
 

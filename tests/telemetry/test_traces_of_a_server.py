@@ -1,6 +1,7 @@
 """Traces of a real server, as a collector receives them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from opentelemetry.trace import SpanKind
 
 from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
 from extra_headers.forwarding.testing.processes import inference_provider
+from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
+from tests.server.host import HEADER
 from tests.server.stack import PROVIDER_KEY, Stack
 from tests.telemetry.servers import FILTERED, running
 from tests.waiting import wait_until
@@ -40,6 +43,7 @@ def _environment(collector: OtlpReceiver) -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         "OTEL_SERVICE_NAME": "ogx-under-test",
+        "EXTRA_HEADERS_AUDIT_LOG": "stderr",
     }
 
 
@@ -168,3 +172,78 @@ class TestAutoInstrumentation:
         """Already instrumented is the normal case there."""
         assert "Attempting to instrument while already instrumented" not in instrumented.stack.server.log
         assert "Overriding of current TracerProvider" not in instrumented.stack.server.log
+
+
+_CALLERS_TRACE = "ab" * 16
+
+
+def _send_with_trace_context(traced: Traced, headers: Mapping[str, str] | None, *, sampled: bool) -> ReceivedRequest:
+    """Send a request with a trace context, and return what reaches the provider."""
+    body = {"model": "on/test-model", "messages": [{"role": "user", "content": "hi"}]}
+    context = {
+        "traceparent": f"00-{_CALLERS_TRACE}-{'cd' * 8}-{'01' if sampled else '00'}",
+        "tracestate": "evil=1",
+        "baggage": "who=me",
+    }
+    provider_data = {} if headers is None else {HEADER: json.dumps({"vllm_extra_headers": headers})}
+    url = f"{traced.stack.server.url}/v1/chat/completions"
+    traced.stack.upstream.take()
+    assert traced.stack.client.post(url, json=body, headers={**context, **provider_data}).status_code == 200
+    (received,) = traced.stack.upstream.take()
+    return received
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+@pytest.mark.parametrize("headers", [_HEADERS, None], ids=["with extra headers", "without"])
+class TestTraceContextOfACaller:
+    """What of it reaches the provider, with the default setting."""
+
+    def test_the_addons_instrumentation_sends_none(
+        self, plain: Traced, headers: Mapping[str, str] | None, *, sampled: bool
+    ) -> None:
+        """The host alone sends none, so the add-on sends none."""
+        received = _send_with_trace_context(plain, headers, sampled=sampled)
+
+        assert [received.values(name) for name in ("traceparent", "tracestate", "baggage")] == [[], [], []]
+
+    def test_the_operators_instrumentation_sends_the_traceparent(
+        self, instrumented: Traced, headers: Mapping[str, str] | None, *, sampled: bool
+    ) -> None:
+        """An operator who propagates keeps the connection of traces, without what a caller may write freely."""
+        received = _send_with_trace_context(instrumented, headers, sampled=sampled)
+
+        (traceparent,) = received.values("traceparent")
+        assert traceparent.startswith(f"00-{_CALLERS_TRACE}-")
+        assert received.values("tracestate") == received.values("baggage") == []
+
+
+@pytest.mark.parametrize("fixture", ["plain", "instrumented"])
+class TestTraceOfACaller:
+    """A caller can choose a trace id, but not whether a decision is traced."""
+
+    def test_an_unsampled_trace_hides_no_decision(self, request: pytest.FixtureRequest, fixture: str) -> None:
+        """The decision has a trace of its own, which links to the caller's."""
+        traced: Traced = request.getfixturevalue(fixture)
+        _send_with_trace_context(traced, _HEADERS, sampled=False)
+
+        (own,) = traced.decided(SpanKind.INTERNAL)
+        assert own.name == "extra_headers evaluate"
+        assert own.attributes["extra_headers.blocked.names"] == ["Authorization"]
+        assert own.parent_span_id == ""
+        assert own.trace_id != _CALLERS_TRACE
+        assert [trace_id for trace_id, _ in own.links] == [_CALLERS_TRACE]
+        assert "extra_headers.trace_id_from_caller" not in own.attributes
+
+    def test_a_trace_id_of_a_caller_is_marked(self, request: pytest.FixtureRequest, fixture: str) -> None:
+        """In a trace that a caller began, spans and audit records say so; in one of the server's, they do not."""
+        traced: Traced = request.getfixturevalue(fixture)
+        _send_with_trace_context(traced, _HEADERS, sampled=True)
+        traced.stack.send("on", _HEADERS)
+
+        marked = {
+            span.trace_id == _CALLERS_TRACE: span.attributes.get("extra_headers.trace_id_from_caller")
+            for span in traced.decided(SpanKind.SERVER, 2)
+        }
+        assert marked == {True: True, False: None}
+        records = [json.loads(line) for line in traced.stack.server.log.splitlines() if line.startswith("{")]
+        assert {r["trace_id"] == _CALLERS_TRACE: r.get("extra_headers.trace_id_from_caller") for r in records} == marked
