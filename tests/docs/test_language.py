@@ -27,7 +27,7 @@ AVOIDED = {
 
 # What is left on pages that are older than this test. Lower the number when you rewrite a page; it never grows.
 _LEFT = {
-    "README.md": 8,
+    "README.md": 7,
     "docs/blocklist.md": 1,
     "docs/clients.md": 4,
     "docs/decisions.md": 5,

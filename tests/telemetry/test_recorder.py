@@ -5,7 +5,7 @@ import logging
 import pytest
 from prometheus_client import REGISTRY
 
-from extra_headers.forwarding import Policy
+from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.policy.identity import User
 from extra_headers.telemetry import contract, recorder
 from extra_headers.telemetry.metrics import ProviderLabels
@@ -68,3 +68,14 @@ def test_a_rejection_without_extra_headers_counts_as_a_request() -> None:
         "filtered": 0,
         "rejected": 2,
     }
+
+
+def test_headers_from_the_request_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A record tells headers that came as plain headers of the request from those of the provider data."""
+    policy = Policy()
+    one = Recorder(ProviderLabels("plain", "remote::vllm", policy.digest, "drop", "reject"))
+    evaluation = evaluate({"x-maas-subscription": "free", "Cookie": "s"}, policy)
+    one.record(evaluation, 1e-6, "http://127.0.0.1/", from_request=["x-maas-subscription"])
+
+    (record,) = [r for r in caplog.records if r.name == contract.LOGGER_AUDIT]
+    assert vars(record)[contract.ATTR_FROM_REQUEST_NAMES] == ["x-maas-subscription"]
