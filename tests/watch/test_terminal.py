@@ -5,10 +5,11 @@ import re
 import signal
 import struct
 import termios
+import time
 
 from extra_headers.forwarding import Policy
 from extra_headers.forwarding.testing.processes import free_port
-from tests.watch.endpoint import Server, answering
+from tests.watch.endpoint import SECONDS, Server, answering
 from tests.watch.running import CONTROL, watching
 
 
@@ -64,3 +65,11 @@ class TestTerminal:
         url = f"http://127.0.0.1:{free_port()}/metrics"
         with watching(url, size=(24, 100)) as watch:
             watch.wait_for(f"✗ {url}  down since", "connection refused", "waiting for numbers")
+
+    def test_ends_at_once_while_an_endpoint_hangs(self) -> None:
+        """Ctrl-C does not wait for an answer."""
+        with answering(close=False) as url, watching(url, size=(24, 100)) as watch:
+            watch.wait_for(f"… {url}  not read yet", "0 up, 0 down")
+            started = time.monotonic()
+            assert watch.end(signal.SIGINT) == 130
+        assert time.monotonic() - started < SECONDS / 20

@@ -98,6 +98,11 @@ class Watch:
         return replace(self, endpoints=endpoints, override=attempts[-1] if attempts else self.override)
 
     @property
+    def up(self) -> int:
+        """The number of endpoints that were read."""
+        return sum(bool(endpoint.snapshot and not endpoint.failure) for endpoint in self.endpoints)
+
+    @property
     def down(self) -> int:
         """The number of endpoints that could not be read."""
         return sum(bool(endpoint.failure) for endpoint in self.endpoints)

@@ -67,8 +67,8 @@ class View:
         note = f"  {self._clock(now)}, every {interval} s; endpoints: {self._up_and_down()}; Ctrl-C ends"
         head = [_line(("extra-headers watch", "bold"), (note, "dim"))]
         for endpoint in sorted(watch.endpoints, key=lambda endpoint: not endpoint.failure)[:_ENDPOINTS]:
-            mark, style = ("✗ ", "red") if endpoint.failure else ("✓ ", "")
-            head.append(_line((mark, style or "green"), f"{endpoint.url}  ", (self._status(endpoint), style)))
+            mark = ("✗ ", "red") if endpoint.failure else ("✓ ", "green") if endpoint.snapshot else ("… ", "yellow")
+            head.append(_line(mark, f"{endpoint.url}  ", (self._status(endpoint), "red" if endpoint.failure else "")))
         if not watch.snapshots:
             return Group(*head, Text("\nwaiting for numbers", "bold yellow"))
         recent = watch.override is not None and now - watch.override.seconds < _RECENT_SECONDS
@@ -109,7 +109,7 @@ class View:
                 }
                 for endpoint in watch.endpoints
             ],
-            "endpoints_up": len(watch.endpoints) - watch.down,
+            "endpoints_up": watch.up,
             "endpoints_down": watch.down,
             "decisions": list(map(_as_dict, watch.rows(contract.DECISIONS_TOTAL))),
             "blocked_names": list(map(_as_dict, watch.rows(contract.BLOCKED_NAMES_TOTAL))),
@@ -138,7 +138,7 @@ class View:
         return f"down since {self._clock(endpoint.failed_since)}: {endpoint.failure}{kept}"
 
     def _up_and_down(self) -> str:
-        return f"{len(self.watch.endpoints) - self.watch.down} up, {self.watch.down} down"
+        return f"{self.watch.up} up, {self.watch.down} down"
 
     def _override(self) -> str:
         total = f"{_count(self.watch.attempts_in_total())} in total"
