@@ -56,7 +56,7 @@ def active_alerts() -> Panel:
             unit="short",
             empty="No alert is pending or firing.",
             width=24,
-            height=6,
+            height=8,
         ),
         Query(expr=f"group by ({', '.join(shown)}) ({firing_alerts()})"),
         organize(shown, hidden=("Value",), alertname="alert", alertstate="state"),

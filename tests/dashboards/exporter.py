@@ -5,6 +5,7 @@ add-on's own code, and serves what prometheus-client has counted at every other 
 asks for OpenMetrics.
 """
 
+import itertools
 import json
 import secrets
 import sys
@@ -25,6 +26,10 @@ from extra_headers.telemetry.metrics import Metrics, ProviderMetrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+# Every fifth user belongs to no tenant and no team.
+_USERS = itertools.cycle([*[User("made-up", "made-up", {"teams": ["made-up"]})] * 4, User("made-up")])
 
 
 class Provider:
@@ -48,7 +53,7 @@ class Provider:
         self.metrics.record(evaluation, seconds, span)
         if (candidate := self.policy.shadow_policy) is not None:
             self.metrics.record_shadow(evaluation, evaluate(headers, candidate, outbound))
-        if (identity_headers := self.policy.identity_headers(User("made-up"))) is not None:
+        if (identity_headers := self.policy.identity_headers(next(_USERS))) is not None:
             self.metrics.record_identity_headers(identity_headers)
 
 
