@@ -107,7 +107,7 @@ def timeseries(
     *queries: Query,
     stacked: bool = False,
     most: float | None = None,
-    alert_above: float | None = None,
+    alert_lines: Mapping[str, float] | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> Panel:
     """Return a panel of lines over time.
@@ -117,7 +117,7 @@ def timeseries(
         queries: what to draw.
         stacked: whether to add up, as areas.
         most: the end of the axis.
-        alert_above: where to draw the threshold line of an alert.
+        alert_lines: where to draw the threshold lines of alerts, by their colours, the lowest first.
         colours: of series that have a meaning, by their names; the others get Grafana's palette.
 
     """
@@ -147,12 +147,12 @@ def timeseries(
         panel.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
     if most is not None:
         panel.max(most)
-    if alert_above is not None:
-        panel.thresholds(_thresholds("transparent", alert_above, "red")).thresholds_style(
+    if alert_lines:
+        panel.thresholds(_thresholds("transparent", alert_lines)).thresholds_style(
             common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         )
-        # The line is visible, however little happens.
-        panel.axis_soft_max(alert_above * 1.2)
+        # The lines are visible, however little happens.
+        panel.axis_soft_max(max(alert_lines.values()) * 1.2)
     for name, colour in (colours or {}).items():
         panel.override_by_name(name, [property_of("color", {"mode": "fixed", "fixedColor": colour})])
     for ref, query in zip(_REFS[: len(queries)], queries, strict=True):
@@ -174,7 +174,7 @@ def timeseries(
 
 def stat(options: PanelOptions, query: Query, *, alarming_from: float | None = None) -> Panel:
     """Return a panel with the last value of a query and its course as a sparkline; red from `alarming_from` on."""
-    alarming = _thresholds("green", alarming_from, "red") if alarming_from is not None else _thresholds("blue")
+    alarming = _thresholds("blue") if alarming_from is None else _thresholds("green", {"red": alarming_from})
     panel = (
         stat_builders.Panel()
         .decimals(0)
@@ -268,8 +268,7 @@ def described(panel: Panel, options: PanelOptions) -> Panel:
     )
 
 
-def _thresholds(base: str, above: float | None = None, colour: str = "") -> builders.ThresholdsConfig:
+def _thresholds(base: str, above: Mapping[str, float] | None = None) -> builders.ThresholdsConfig:
     steps = [models.Threshold(color=base, value=None)]
-    if above is not None:
-        steps.append(models.Threshold(color=colour, value=above))
+    steps += [models.Threshold(color=colour, value=value) for colour, value in (above or {}).items()]
     return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)

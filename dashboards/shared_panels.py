@@ -20,7 +20,7 @@ from .panels import (
 )
 from .promql import (
     DEPLOYMENT,
-    INSTANCE,
+    JOB,
     NOT_FORWARDED,
     SERVER_REQUESTS,
     decision,
@@ -45,7 +45,7 @@ _TUNING = Tuning()
 
 def active_alerts() -> Panel:
     """Return the alerts that are pending or firing."""
-    shown = ("alertname", "alertstate", "severity", _PROVIDER, *DEPLOYMENT, _REASON)
+    shown = ("alertname", "alertstate", "severity", _PROVIDER, *DEPLOYMENT, _REASON, _HEADER)
     return table(
         PanelOptions(
             title="Active alerts",
@@ -63,7 +63,11 @@ def active_alerts() -> Panel:
         columns=[
             Column(name="alert", link=RUNBOOK_LINK, width=360),
             Column(name="state", colours={"firing": "red", "pending": "orange"}, width=120),
-            Column(name="severity", colours={Severity.CRITICAL: "red", Severity.WARNING: "orange"}, width=120),
+            Column(
+                name="severity",
+                colours={Severity.CRITICAL: "red", Severity.WARNING: "orange", Severity.INFO: "blue"},
+                width=120,
+            ),
             Column(name=_PROVIDER, link=cell_link(_PROVIDER)),
         ],
     )
@@ -100,6 +104,7 @@ def stopped_by_group() -> Panel:
             ),
             unit="cps",
             empty=NO_METRICS,
+            alert=AlertName.ENUMERATION,
         ),
         *group_queries(_DECISIONS, NOT_FORWARDED, label=_REASON, exemplars=True),
         stacked=True,
@@ -127,8 +132,9 @@ def stopped_by_provider(kind: DecisionKind, alert: str) -> Panel:
             title=f"{kind.value.capitalize()} headers by provider, and a day before",
             description=(
                 f"{kind.value.capitalize()} headers per second by provider ({_DECISIONS}); dashed: all of them at the "
-                f"same time the day before. The red line is the floor of {alert}, which also compares with the usual "
-                "rate. A step without a deployment is a caller who changed: see the reasons and names."
+                f"same time the day before. The red line is the floor of {alert}, which ignores client noise "
+                "and also compares with the baseline. A step without a deployment is a caller who changed: see the "
+                "reasons and names."
             ),
             unit="cps",
             empty=NO_METRICS,
@@ -136,7 +142,7 @@ def stopped_by_provider(kind: DecisionKind, alert: str) -> Panel:
         ),
         Query(expr=per_second(_DECISIONS, stopped, by=(_PROVIDER,)), legend=f"{{{{{_PROVIDER}}}}}", exemplars=True),
         Query(expr=per_second(_DECISIONS, stopped, offset="1d"), legend="all, a day before", dashed=True),
-        alert_above=_TUNING.floor / _TUNING.window,
+        alert_lines={"red": _TUNING.floor / _TUNING.window},
     )
 
 
@@ -197,9 +203,10 @@ def stopped_requests() -> Panel:
             title="Requests filtered or rejected",
             description=(
                 f"Share of the requests with extra headers that lost some of them (filtered) or were refused "
-                f"(rejected) ({contract.REQUESTS_TOTAL}). The red line is where {AlertName.REJECTING_CALLERS} looks at "
-                "rejected ones. If the share rises with a change of the policy, loosen it, or set on_blocked or "
-                "on_malformed to drop while callers adapt."
+                f"(rejected) ({contract.REQUESTS_TOTAL}). Rejected ones above the orange line are where "
+                f"{AlertName.REJECTING_SOME_CALLERS} begins, above the red line {AlertName.REJECTING_CALLERS}. If "
+                "the share rises with a change of the policy, loosen it, or set on_blocked or on_malformed to drop "
+                "while callers adapt."
             ),
             unit="percentunit",
             empty=NO_REQUESTS,
@@ -214,7 +221,7 @@ def stopped_requests() -> Panel:
             legend=f"{{{{{result}}}}}",
         ),
         most=1,
-        alert_above=_TUNING.rejected_percent / 100,
+        alert_lines={"orange": _TUNING.rejected_some_percent / 100, "red": _TUNING.rejected_percent / 100},
         colours=OUTCOME_COLOURS,
     )
 
@@ -247,15 +254,18 @@ def unread_fields() -> Panel:
             description=(
                 "Keys per second of provider data that look like extra headers and that no provider reads "
                 f"({contract.UNREAD_FIELDS_TOTAL}): a misspelt key, another host's header, or a provider without the "
-                "flag. Callers get no error, and their headers are not sent."
+                "flag. Callers get no error, and their headers are not sent. The red line is where "
+                f"{AlertName.UNREAD_FIELDS} begins."
             ),
             unit="cps",
             empty=NO_METRICS,
+            alert=AlertName.UNREAD_FIELDS,
         ),
         Query(
-            expr=f"sum by ({INSTANCE}) (rate({server_selector(contract.UNREAD_FIELDS_TOTAL)}[$__rate_interval]))",
-            legend=f"{{{{{INSTANCE}}}}}",
+            expr=f"sum by ({JOB}) (rate({server_selector(contract.UNREAD_FIELDS_TOTAL)}[$__rate_interval]))",
+            legend=f"{{{{{JOB}}}}}",
         ),
+        alert_lines={"red": _TUNING.unread_fields / _TUNING.slow_window},
     )
 
 
@@ -274,6 +284,7 @@ def identity_headers(width: int) -> Panel:
             unit="cps",
             empty="No chosen provider's policy sets a header.",
             width=width,
+            alert=AlertName.IDENTITY_MISSING,
         ),
         Query(expr=per_second(contract.IDENTITY_HEADERS_TOTAL, f'{result}="{sent}"'), legend=sent),
         Query(

@@ -27,7 +27,7 @@ SCRAPED = {
     EVALUATION_COUNT: set(_HISTOGRAM),
 }
 RULED = {
-    "ALERTS": {"alertname", "alertstate", "severity", "category", contract.LABEL_PROVIDER, contract.LABEL_REASON},
+    "ALERTS": {"alertname", "alertstate", "severity", "category", *(label.name for label in contract.LABELS)},
     # The level of a recorded series' name is its labels.
     **{name: set(name.partition(":")[0].split("_")) for name in (str(r["record"]) for r in recording_rules(Tuning()))},
 }
