@@ -26,8 +26,9 @@ port, because the endpoint has no authentication. At start, the server logs wher
 endpoint serves them or only the same machine can reach it. Another INFO line for each provider shows its policy.
 
 The process's OpenTelemetry providers export traces and log events. If the process has no tracer provider and
-`OTEL_EXPORTER_OTLP_ENDPOINT` is set, the add-on installs one. No metric, span, log line or error contains the value of
-a header.
+`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_TRACES_EXPORTER` is set, the add-on installs one; see
+[OpenTelemetry Collector](otel-collector.md). No metric, span, log line or error contains the value of a header. What a
+provider repeats in its answers has [limits](threat-model.md#what-is-not-defended).
 """
 
 _SPANS = """\

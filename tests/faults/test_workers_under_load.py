@@ -39,7 +39,7 @@ def _two_workers(tmp_path: Path) -> Iterator[tuple[Stack, Path]]:
 
 def _workers(directory: Path) -> list[int]:
     """Return the process ids of the workers that count in a directory and are alive."""
-    found = [int(path.stem.rpartition("_")[2]) for path in directory.glob("counter_*.db")]
+    found = [int(path.stem.rpartition("_")[2]) for path in directory.glob("counter_[0-9]*.db")]
     return [pid for pid in found if Path(f"/proc/{pid}").exists()]
 
 

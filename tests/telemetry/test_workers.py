@@ -67,7 +67,7 @@ def test_totals_survive_the_worker_that_served_them(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, _environment(tmp_path / "shared", port), several_workers=True) as stack:
         wait_until(lambda: _answers(stack))
-        wait_until(lambda: len(list((tmp_path / "shared").glob("counter_*.db"))) == 2)  # both workers are up
+        wait_until(lambda: len(list((tmp_path / "shared").glob("counter_[0-9]*.db"))) == 2)  # both workers are up
         _send(stack, 60)
         assert _total(stack) == 60
 
