@@ -1,17 +1,10 @@
 """The configuration reference, docs/configuration.md: what this module prints as a program."""
 
-import inspect
 import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from annotated_types import Ge, Le
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from typing import Any
 
 from ..policy.model import Policy
 
@@ -30,85 +23,72 @@ OGX replaces `${env.NAME:=default}` in every value when the server starts. All e
 _SETTING = "extra_headers"
 # Settings of the provider come before those that decide on headers.
 _FIRST = ("enabled", "field")
-_NAMES = {bool: "boolean", int: "integer", str: "string", float: "number"}
+
+type _Schema = Mapping[str, Any]
 
 
 def render() -> str:
     """Return the reference as Markdown."""
-    return "\n".join([_INTRODUCTION, *_sections(Policy, "", set())])
+    schema = Policy.model_json_schema()
+    return "\n".join([_INTRODUCTION, *_sections(schema, schema["$defs"], "", set())])
 
 
-def _sections(model: type[BaseModel], path: str, described: set[type[BaseModel]]) -> Iterator[str]:
-    described.add(model)
+def _sections(model: _Schema, definitions: _Schema, path: str, described: set[str]) -> Iterator[str]:
     title = f"`{_SETTING}.{path}`" if path else f"`{_SETTING}`"
     # Stable: the others keep the order of the model.
-    settings = sorted(model.model_fields.items(), key=lambda setting: setting[0] not in _FIRST)
-    rows = "".join(_row(name, field) for name, field in settings)
-    yield f"## {title}\n\n{_one_line(inspect.getdoc(model))}\n"
+    settings = sorted(model["properties"].items(), key=lambda setting: setting[0] not in _FIRST)
+    rows = "".join(_row(name, setting) for name, setting in settings)
+    yield f"## {title}\n\n{_one_line(model['description'])}\n"
     yield f"| setting | type | default | meaning | example |\n|---|---|---|---|---|\n{rows}"
-    for name, field in settings:
-        for nested in _models_in(field.annotation):
-            # Once each: the limits of a shadow policy are those of a policy.
-            if nested not in described:
-                yield from _sections(nested, f"{path}.{name}" if path else name, described)
+    for name, setting in settings:
+        nested = _model_in(setting)
+        # Once each: the limits of a shadow policy are those of a policy.
+        if nested and nested not in described:
+            described.add(nested)
+            yield from _sections(definitions[nested], definitions, f"{path}.{name}" if path else name, described)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
+def _model_in(setting: _Schema) -> str | None:
+    """Return the name of the model that a setting may contain."""
+    reference = next((kind["$ref"] for kind in (setting, *setting.get("anyOf", ())) if "$ref" in kind), None)
+    return reference and reference.rpartition("/")[2]
 
 
-def _row(name: str, field: FieldInfo) -> str:
-    cells = (f"`{name}`", _type(field), _default(field), _one_line(field.description), _example(name, field))
+def _row(name: str, setting: _Schema) -> str:
+    cells = (f"`{name}`", _type(setting), _default(setting), _one_line(setting["description"]), _example(name, setting))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def _type(field: FieldInfo) -> str:
-    kind = _kind(field.annotation)
-    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
-    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
-    return kind if low is None or high is None else f"{kind}, {low} to {high}"
+def _type(setting: _Schema) -> str:
+    match setting:
+        case {"anyOf": kinds}:
+            return " or ".join(_type(kind) for kind in kinds if kind.get("type") != "null")
+        case {"enum": words}:
+            return " or ".join(f"`{word}`" for word in words)
+        case {"type": "array", "items": entry}:
+            return f"list of {_type(entry)}s"
+        case {"type": "object"}:
+            return "mapping of strings to strings"
+        case {"type": kind, "minimum": low, "maximum": high}:
+            return f"{kind}, {low} to {high}"
+    return str(setting.get("type", "mapping"))
 
 
-def _kind(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
-    if origin in (Union, UnionType):
-        return " or ".join(_kind(argument) for argument in arguments if argument is not NoneType)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin in (tuple, list, dict, Mapping):
-        below = " to ".join(f"{_kind(argument)}s" for argument in arguments if argument is not ...)
-        return f"{'list' if origin in (tuple, list) else 'mapping'} of {below}"
-    return _NAMES.get(annotation) or ("mapping" if list(_models_in(annotation)) else str(annotation))
+def _default(setting: _Schema) -> str:
+    value = setting.get("default", {})
+    if value is None:
+        return "not set"
+    return "see below" if "$ref" in setting else f"`{_yaml(value)}`"
 
 
-def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if value is PydanticUndefined:
-        return "required"
-    if isinstance(value, BaseModel):
-        return "see below"
-    return "not set" if value is None else f"`{_yaml(value)}`"
-
-
-def _example(name: str, field: FieldInfo) -> str:
-    examples = field.examples
-    if examples:
-        value = examples[0]
-    elif get_origin(field.annotation) is Literal:
-        value = get_args(field.annotation)[-1]
-    else:
-        value = field.get_default(call_default_factory=True, validated_data={})
-        if isinstance(value, BaseModel):
-            value = dict(list(value)[:1])
+def _example(name: str, setting: _Schema) -> str:
+    value = setting["examples"][0] if "examples" in setting else setting.get("enum", [setting.get("default")])[-1]
+    if isinstance(value, dict):
+        value = dict(list(value.items())[:1])
     return f"`{name}: {_yaml(value)}`"
 
 
