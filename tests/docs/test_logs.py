@@ -116,6 +116,6 @@ def test_the_collectors_read_the_file() -> None:
 def test_runbooks_name_keys_that_exist() -> None:
     """An attribute in a runbook is one of a span or of an audit record, or the audit log itself."""
     known = _KEYS | {a.name for a in contract.SHADOW_ATTRIBUTES} | {contract.LOGGER_AUDIT, contract.EVENT_DECISION}
-    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+    for page in sorted((ROOT / "dashboards" / "runbooks").glob("*.md")):
         named = set(re.findall(r"`(extra_headers\.[\w.]+|user\.id)`", page.read_text(encoding="utf-8")))
         assert named <= known, page.name
