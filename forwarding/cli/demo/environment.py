@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 
 from rich.text import Text
 
+from extra_headers.telemetry import contract
+
 from ...testing.otlp_receiver import OtlpReceiver
 from ...testing.processes import OgxServer, inference_provider, run_config
 from ...testing.recording_provider import ReceivedRequest, RecordingProvider
@@ -101,6 +103,8 @@ def start(ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) 
             "OGX_METRICS_PORT": str(ports.metrics),
             # With this one, the add-on installs a tracer provider and instruments the HTTP clients.
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            # Identifies the span of each call by what the provider received.
+            contract.ENV_PROPAGATE: "traceparent",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "OTEL_SERVICE_NAME": "ogx",
