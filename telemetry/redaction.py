@@ -8,6 +8,7 @@ encoded or changed ones.
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from weakref import ref
 
 from opentelemetry.trace import Span, Status
 from opentelemetry.util.types import AttributeValue
@@ -48,41 +49,49 @@ class _Redaction:
     """Takes the place of the methods of one span that write text to it."""
 
     def __init__(self, span: Span) -> None:
-        self._set_attribute = span.set_attribute
-        self._set_attributes = span.set_attributes
-        self._add_event = span.add_event
-        self._set_status = span.set_status
+        self._span = ref(span)  # which refers to this object: a cycle would leave every span to the garbage collector
+        self._of_class: Any = type(span)
+        self._covered: list[tuple[Iterable[str], Iterable[str]]] = []
         self._names: set[str] = set()
         self._values: set[str] = set()
         self._whole: re.Pattern[str] | None = None
 
     def cover(self, names: Iterable[str], values: Iterable[str]) -> None:
         """Redact these names and values, too."""
-        self._names.update(map(_comparable, names))
-        self._values.update(filter(None, values))
-        self._whole = None
+        self._covered.append((names, values))
+
+    def _look(self) -> None:
+        """Read what is covered: not before it matters, because most spans have no captured header and no exception."""
+        while self._covered:
+            names, values = self._covered.pop()
+            self._names.update(map(_comparable, names))
+            self._values.update(filter(None, values))
+            self._whole = None
 
     def set_attribute(self, key: str, value: Any) -> None:
-        self._set_attribute(key, self._redacted(key, value))
+        self._of_class.set_attribute(self._span(), key, self._redacted(key, value))
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        self._set_attributes({key: self._redacted(key, value) for key, value in attributes.items()})
+        self._of_class.set_attributes(
+            self._span(), {key: self._redacted(key, value) for key, value in attributes.items()}
+        )
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
         if attributes:
             attributes = {key: self._without_values(value) for key, value in attributes.items()}
-        self._add_event(name, attributes, timestamp)
+        self._of_class.add_event(self._span(), name, attributes, timestamp)
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         if isinstance(status, Status) and status.description:
             status = Status(status.status_code, self._without_values(status.description))
-        self._set_status(status, self._without_values(description))
+        self._of_class.set_status(self._span(), status, self._without_values(description))
 
     def _redacted(self, key: str, value: Any) -> Any:
         """Return what a header's attribute may show: nothing, if its name is covered or a value is part of it."""
-        prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), None)
-        if prefix is None:
+        if not key.startswith(_PREFIXES):
             return value
+        prefix = next(prefix for prefix in _PREFIXES if key.startswith(prefix))
+        self._look()
         texts = [value] if isinstance(value, str) else value
         if _comparable(key.removeprefix(prefix)) in self._names or any(self._has_value(text) for text in texts):
             return [contract.REDACTED]
@@ -100,6 +109,7 @@ class _Redaction:
     def _without_values[T](self, text: T) -> T | str:
         if not isinstance(text, str):
             return text
+        self._look()
         shown: str = text
         for value in sorted(self._values, key=len, reverse=True):
             if len(value) >= _MIN_CHARACTERS_IN_TEXT:
