@@ -116,7 +116,7 @@ endef
 .venv-%/.installed: locks/%.lock pyproject.toml .python-version | $(UV)
 	$(INSTALL)
 
-tools: ## install Prometheus, Alertmanager, libfaketime and Node.js for the tests (apt, as root on Debian; else says what to do)
+tools: ## install Prometheus, Alertmanager, HAProxy, libfaketime and Node.js for the tests (apt, as root on Debian; else says what to do)
 	@tests/dashboards/install-tools.sh
 
 dashboards: install ## generate dashboards/generated anew

@@ -12,7 +12,7 @@ def alertmanager_config(tuning: Tuning, *, group_wait: str = "30s", group_interv
     """Return the configuration.
 
     Args:
-        tuning: its webhooks, and the labels that tell servers apart.
+        tuning: its webhooks, and the labels that distinguish servers.
         group_wait: how long to wait for further alerts on a provider before the first message.
         group_interval: how long to wait before a message on a change within a group.
 

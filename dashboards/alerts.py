@@ -215,7 +215,7 @@ def _unread_fields(tuning: Tuning) -> Alert:
         summary="Callers send extra headers in a field that no provider reads.",
         description=(
             f"{COUNT} fields in {slow} were ignored{server_of(tuning)}: their names end in "
-            "`_extra_headers`, and no provider has such a `field`. The headers are not sent, and no caller is told."
+            "`_extra_headers`, and no provider has such a `field`. The headers are not sent; callers get no error."
         ),
     )
 

@@ -35,7 +35,7 @@ def differences(wanted: Mapping[str, str], folder: Path) -> list[str]:
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail when the committed files differ.")
-@click.option("--folder", type=click.Path(path_type=Path), default=GENERATED, help="Where the files stand.")
+@click.option("--folder", type=click.Path(path_type=Path), default=GENERATED, help="The folder of the generated files.")
 def main(*, check: bool, folder: Path) -> None:
     """Generate dashboards, rules and manifests."""
     wanted = generated()

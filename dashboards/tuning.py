@@ -111,7 +111,7 @@ class Tuning(_Section):
 
     group_by: Annotated[
         tuple[LabelName, ...],
-        Field(min_length=1, description="Labels that tell servers apart. Replicas of one server share all of them."),
+        Field(min_length=1, description="Labels that distinguish servers. Replicas of one server share all of them."),
     ] = ("cluster", "namespace", "job")
     matchers: Annotated[
         tuple[Matcher, ...], Field(description='Added to every selector of the rules, e.g. `cluster="eu-1"`.')

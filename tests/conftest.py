@@ -16,7 +16,14 @@ _SERVER = ("dashboards/test_rules.py", "demo/", "faults/", "litellm/", "llama_st
 _STARTING_SERVERS = {"OgxServer", "Prometheus", "RunningDemo", "SERVER", "ServerProcess", "Stack", "running"}
 """Names in a test file that start a host, the demo, or a program of Prometheus or Alertmanager."""
 _SLOW = (
-    *("demo/test_alert.py", "demo/test_end.py", "faults/", "load/", "providers/test_matrix.py"),
+    *(
+        "dashboards/test_scale_out.py",
+        "demo/test_alert.py",
+        "demo/test_end.py",
+        "faults/",
+        "load/",
+        "providers/test_matrix.py",
+    ),
     *("telemetry/test_canary.py", "telemetry/test_fails_open.py", "telemetry/test_workers.py"),
 )
 

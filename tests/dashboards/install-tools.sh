@@ -5,7 +5,7 @@
 set -eu
 
 programs="promtool:prometheus prometheus:prometheus amtool:prometheus-alertmanager"
-programs="$programs prometheus-alertmanager:prometheus-alertmanager faketime:faketime jq:jq node:nodejs npm:npm"
+programs="$programs prometheus-alertmanager:prometheus-alertmanager faketime:faketime haproxy:haproxy jq:jq node:nodejs npm:npm"
 [ "${1:-}" = pictures ] && programs="$programs chromium:chromium"
 
 packages=""
@@ -16,8 +16,8 @@ packages=$(printf '%s\n' $packages | sort -u | tr '\n' ' ')
 [ -n "${packages% }" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1 || [ ! -e /etc/debian_version ]; then
-    echo "missing: $packages- this is no Debian; install Prometheus, Alertmanager, libfaketime, jq and Node.js (programs prometheus," \
-        "promtool, prometheus-alertmanager, amtool, faketime, jq, node, npm) so that they are on PATH, or their tests are skipped" >&2
+    echo "missing: $packages- this is no Debian; install Prometheus, Alertmanager, libfaketime, HAProxy, jq and Node.js (programs" \
+        "prometheus, promtool, prometheus-alertmanager, amtool, faketime, haproxy, jq, node, npm) so that they are on PATH, or their tests are skipped" >&2
     exit 0
 fi
 if [ "$(id -u)" != 0 ]; then

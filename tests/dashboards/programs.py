@@ -13,6 +13,7 @@ DEBIAN_PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "faketime": "faketime",
+    "haproxy": "haproxy",
     "node": "nodejs",
     "npm": "npm",
     "jq": "jq",

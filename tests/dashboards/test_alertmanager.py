@@ -1,4 +1,4 @@
-"""The Alertmanager example, checked by amtool: it is valid, and alerts reach whom they concern."""
+"""The Alertmanager example, checked by amtool: it is valid, and alerts reach the team that they concern."""
 
 import yaml
 

@@ -51,7 +51,7 @@ def test_rules_are_those_of_the_file() -> None:
 
 
 def test_dashboards_are_found_by_the_sidecar_and_fit_the_annotation() -> None:
-    """Each dashboard is in a ConfigMap of its own, of which `kubectl apply` can keep a copy: at most 262,144 bytes."""
+    """Each dashboard has its ConfigMap, of which `kubectl apply` can keep a copy: at most 262,144 bytes."""
     maps = [manifest for manifest in _manifests(TUNING).values() if manifest["kind"] == "ConfigMap"]
     data: dict[str, str] = {}
     for manifest in maps:

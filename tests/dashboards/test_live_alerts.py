@@ -25,7 +25,7 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Yield exporter, Prometheus, Alertmanager and a webhook behind it, past the first scrape.
 
-    Shared, as each test has a provider of its own.
+    Shared, as each test has its provider.
     """
     with Stack(tmp_path_factory.mktemp("alerts")) as stack:
         receiver = stack.receiver()

@@ -111,11 +111,11 @@ def test_a_dead_alert_is_noticed(tmp_path: Path) -> None:
 
 
 def test_other_values_change_what_fires(tmp_path: Path) -> None:
-    """Labels that tell servers apart, matchers and thresholds of a values file are in force."""
+    """Labels that distinguish servers, matchers and thresholds of a values file are applied."""
     tuning = Tuning(group_by=("namespace", "job", "track"), matchers=('namespace="prod"',), drift_for=600, floor=200)
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule_groups(tuning)), encoding="utf-8")
 
-    canary = Day("a canary that lasts, with a label of its own")
+    canary = Day("a canary that lasts, with another label")
     canary.replica("c", policy="ccc", track="canary")
     elsewhere = next(harms())
     elsewhere.title, elsewhere.firing = "another namespace, which the matchers leave out", {}
