@@ -199,9 +199,7 @@ class TestLinks:
         """The name of an active alert opens its runbook."""
         runbooks = {link["href"].rpartition("/")[2] for link in followed["links"] if not link["href"].startswith("/d/")}
         assert runbooks
-        assert all(
-            any((ROOT / folder / "runbooks" / name).exists() for folder in ("docs", "dashboards")) for name in runbooks
-        )
+        assert all((ROOT / "dashboards" / "runbooks" / name).exists() for name in runbooks)
 
     def test_choices_narrow_each_other(self, followed: dict[str, Any]) -> None:
         """The choice of a cluster leaves its replicas; All also shows replicas without cluster and namespace."""
