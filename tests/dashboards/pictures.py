@@ -61,9 +61,7 @@ def draw(seconds: float) -> None:
     script = bundle(SOURCE / "render.jsx", "--format=iife", "--jsx=automatic", "--minify", define, _SCROLLBARS)
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
         exporters = tuple(stack.exporter(policies) for policies in REPLICAS)
-        prometheus = stack.prometheus(
-            *exporters, tuning=Tuning(window=60, slow_window=120, baseline=180, season=60, new_series=2)
-        )
+        prometheus = stack.prometheus(*exporters, tuning=Tuning(window=60, slow_window=120, baseline=180, new_series=2))
         wait_for(lambda: len(prometheus.query("extra_headers_policy_info")) == 6, "the first scrapes")
         click.echo(f"traffic for {seconds:g} seconds")
         tell(exporters, seconds, threading.Event().wait)
