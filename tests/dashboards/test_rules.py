@@ -126,6 +126,15 @@ def test_other_values_change_what_fires(tmp_path: Path) -> None:
     assert _play(tmp_path, [canary, elsewhere, drift], tmp_path / "rules.yaml") == ""
 
 
+def test_a_server_that_never_scales_to_zero_is_absent_at_once(tmp_path: Path) -> None:
+    """With `scale_to_zero: false`, no targets are as bad as targets without metrics."""
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule_groups(Tuning(scale_to_zero=False))), encoding="utf-8")
+    gone = Day("every target is gone", firing={60: set(), 80: {(AlertName.TELEMETRY_ABSENT, "", "prod")}}, steps=90)
+    for instance in ("a", "b"):
+        gone.replica(instance, life="60 -31")
+    assert _play(tmp_path, [gone], tmp_path / "rules.yaml") == ""
+
+
 _MESSAGES: dict[AlertName, tuple[str, str]] = {
     AlertName.CREDENTIAL_OVERRIDE_ATTEMPT: (
         (
