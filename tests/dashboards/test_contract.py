@@ -1,6 +1,7 @@
 """Panels, rules and routes query only what the telemetry emits, and say what a reader needs."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Outc
 from extra_headers.forwarding.policy.identity import IdentityHeaderResult
 from extra_headers.telemetry import contract
 from tests.dashboards.documents import Json, dashboards, panels, targets
+from tests.dashboards.programs import run
 from tests.dashboards.promql import parse
 
 EVALUATION_COUNT = f"{contract.EVALUATION_SECONDS}_count"
@@ -147,3 +149,37 @@ def test_a_seventh_query_of_a_panel_is_an_error() -> None:
     options = PanelOptions(title="a", description="b", unit="c", empty="d")
     with pytest.raises(ValueError, match="zip"):
         timeseries(options, *[Query(expr="up")] * 7)
+
+
+def test_a_policy_change_is_a_region(tmp_path: Path) -> None:
+    """A quarter of an hour is marked after a policy changed, and nothing when the first policy appears."""
+    annotations = next(iter(dashboards().values()))["annotations"]["list"]
+    (expr,) = (a["target"]["expr"] for a in annotations if a["name"] == "Policy changes")
+    labels = 'job="ogx", provider="vllm"'
+    changed = [{"labels": f'{{{labels}, policy="new"}}', "value": 1}]
+    samples = {"5m": [], "50m": [], "62m": changed, "74m": changed, "80m": []}
+    play = {
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {
+                        "series": f'{contract.POLICY_INFO}{{{labels}, instance="a", policy="old"}}',
+                        "values": "1x59 stale",
+                    },
+                    {
+                        "series": f'{contract.POLICY_INFO}{{{labels}, instance="a", policy="new"}}',
+                        "values": "_x60 1x60",
+                    },
+                ],
+                "promql_expr_test": [
+                    {"expr": re.sub(r"\$\w+", ".*", expr), "eval_time": time, "exp_samples": expected}
+                    for time, expected in samples.items()
+                ],
+            }
+        ],
+    }
+    (tmp_path / "play.yaml").write_text(yaml.safe_dump(play), encoding="utf-8")
+    result = run("promtool", "test", "rules", tmp_path / "play.yaml")
+    assert result.returncode == 0, result.stdout + result.stderr
