@@ -42,10 +42,10 @@ def parse_pattern(entry: str) -> str:
     stem = entry.removesuffix("*")
     if "*" in stem:
         start = stem.split("*")[0][:_MAX_QUOTED] or "x-tenant-"
-        raise ValueError(f"{_quote(entry)}: only one `*` is possible, at the end, such as {start}*")
+        raise ValueError(f"{quote(entry)}: only one `*` is possible, at the end, such as {start}*")
     if not is_token(stem):
         raise ValueError(
-            f"{_quote(entry)} can never match: it is not a header name; write ASCII letters, digits and '-', "
+            f"{quote(entry)} can never match: it is not a header name; write ASCII letters, digits and '-', "
             "with at most one `*` at the end (no spaces, colons or regular expressions)"
         )
     return normalize_name(stem) + entry[len(stem) :]
@@ -59,14 +59,14 @@ def parse_unblock(entry: str) -> str:
 
     """
     if is_prefix(entry) or not is_token(entry):
-        raise ValueError(f"{_quote(entry)}: only a single header name can be unblocked, such as openai-organization")
+        raise ValueError(f"{quote(entry)}: only a single header name can be unblocked, such as openai-organization")
     normalized = normalize_name(entry)
     rule = core_rule(normalized)
     if rule is None:
-        raise ValueError(f"{_quote(entry)} has no effect: the core blocklist does not block it; remove the entry")
+        raise ValueError(f"{quote(entry)} has no effect: the core blocklist does not block it; remove the entry")
     if rule.reason in NEVER_UNBLOCKED:
         raise ValueError(
-            f"{_quote(entry)} can never be unblocked ({rule.reason.value}: {rule.source}); remove the entry"
+            f"{quote(entry)} can never be unblocked ({rule.reason.value}: {rule.source}); remove the entry"
         )
     return normalized
 
@@ -79,10 +79,10 @@ def parse_set_name(entry: str) -> str:
 
     """
     if "*" in entry or not is_token(entry):
-        raise ValueError(f"{_quote(entry)} is not one header name; write ASCII letters, digits and '-'")
+        raise ValueError(f"{quote(entry)} is not one header name; write ASCII letters, digits and '-'")
     rule = core_rule(normalize_name(entry))
     if rule is not None and rule.reason in NEVER_UNBLOCKED:
-        raise ValueError(f"{_quote(entry)} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
+        raise ValueError(f"{quote(entry)} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
     return entry
 
 
@@ -92,7 +92,7 @@ def repeated_set_names(names: Sequence[str]) -> list[PolicyFinding]:
     return [
         PolicyFinding(
             ("set",),
-            f"{_quote(name)} and {_quote(first[normalize_name(name)])} are the same header; remove one",
+            f"{quote(name)} and {quote(first[normalize_name(name)])} are the same header; remove one",
         )
         for name in names
         if first[normalize_name(name)] != name
@@ -124,7 +124,7 @@ def entries_shadowed_by_set(
     identity_headers = {normalize_name(name) for name in names}
     return [
         PolicyFinding(
-            (field, i), f"{_quote(entry)} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
+            (field, i), f"{quote(entry)} {effect}: `set` sets it, and a caller's own is blocked (override); remove one"
         )
         for field, entries, effect in (
             ("allow", allow or (), "can never match"),
@@ -164,7 +164,7 @@ def ineffective_block_entries(allow: Sequence[str] | None, block: Sequence[str])
     return [
         PolicyFinding(
             ("block", i),
-            f"{_quote(entry)} changes nothing about what passes: no entry of `allow` matches such a name; "
+            f"{quote(entry)} changes nothing about what passes: no entry of `allow` matches such a name; "
             "remove the entry",
         )
         for i, entry in enumerate(block)
@@ -176,7 +176,7 @@ def _redundant_block(block: Sequence[str], unblock: Sequence[str]) -> list[Polic
     unblocked = PatternSet(unblock)
     return [
         PolicyFinding(
-            ("block", i), f"{_quote(entry)} has no effect: the core blocklist has it ({rule.pattern}); remove the entry"
+            ("block", i), f"{quote(entry)} has no effect: the core blocklist has it ({rule.pattern}); remove the entry"
         )
         for i, entry in enumerate(block)
         if (rule := core_rule(entry)) and not unblocked.any_within(entry)
@@ -189,9 +189,9 @@ def _redundant_unblock(
     blocked, allowed = PatternSet(block), PatternSet(allow or ())
     findings = []
     for i, name in enumerate(unblock):
-        effect = f"{_quote(name)} has no effect"
+        effect = f"{quote(name)} has no effect"
         if blocker := blocked.narrowest(name):
-            text = f"{effect}: {_quote(blocker)} in `block` blocks it; remove one"
+            text = f"{effect}: {quote(blocker)} in `block` blocks it; remove one"
             findings.append(PolicyFinding(("unblock", i), text))
         if allow is not None and not allowed.narrowest(name):
             text = f"{effect}: `allow` does not name it; add it to `allow` or remove it here"
@@ -203,12 +203,12 @@ def _redundant_allow(allow: Sequence[str] | None, block: Sequence[str], unblock:
     blocked, unblocked = PatternSet(block), PatternSet(unblock)
     findings = []
     for i, entry in enumerate(allow or ()):
-        effect = f"{_quote(entry)} can never match"
+        effect = f"{quote(entry)} can never match"
         if blocker := blocked.narrowest(entry):
-            text = f"{effect}: {_quote(blocker)} in `block` blocks it; remove one"
+            text = f"{effect}: {quote(blocker)} in `block` blocks it; remove one"
             findings.append(PolicyFinding(("allow", i), text))
         elif (rule := core_rule(entry)) and not unblocked.any_within(entry):
-            text = f"{effect}: the core blocklist blocks it ({rule.reason.value}: {rule.pattern}); {_remedy(rule)}"
+            text = f"{effect}: the core blocklist blocks it ({rule.reason.value}: {rule.pattern}); {remedy(rule)}"
             findings.append(PolicyFinding(("allow", i), text))
     return findings
 
@@ -217,7 +217,7 @@ def _too_long(field: str, entries: Sequence[str], max_name_bytes: int) -> list[P
     return [
         PolicyFinding(
             (field, i),
-            f"{_quote(entry)} can never match: it is longer than limits.max_name_bytes ({max_name_bytes}); "
+            f"{quote(entry)} can never match: it is longer than limits.max_name_bytes ({max_name_bytes}); "
             "shorten it or raise the limit",
         )
         for i, entry in enumerate(entries)
@@ -233,16 +233,18 @@ def _shadowed(field: str, entries: Sequence[str]) -> list[PolicyFinding]:
         # Of two equal entries, only the second is reported.
         wider = next((p for p in patterns.matching_all_of(entry) if position[p] != i), None)
         if wider is not None:
-            text = f"{_quote(entry)} is shadowed by {_quote(wider)} at [{position[wider]}]; remove the entry"
+            text = f"{quote(entry)} is shadowed by {quote(wider)} at [{position[wider]}]; remove the entry"
             findings.append(PolicyFinding((field, i), text))
     return findings
 
 
-def _quote(entry: str) -> str:
+def quote(entry: str) -> str:
+    """Return an entry as findings show it: ASCII, and not at full length."""
     return ascii(entry if len(entry) <= _MAX_QUOTED else f"{entry[:_MAX_QUOTED]}...")
 
 
-def _remedy(rule: CoreRule) -> str:
+def remedy(rule: CoreRule) -> str:
+    """Return what to do about an entry that a rule of the core blocklist blocks."""
     if rule.reason in NEVER_UNBLOCKED:
         return "it cannot be unblocked; remove the entry"
     return "add it to `unblock`, or remove the entry"

@@ -73,20 +73,23 @@ def _text(error: Any, path: Sequence[str | int], model: type[BaseModel]) -> str:
             example = "openai-organization" if path[-1] == "unblock" else "x-tenant-*"
             return f'must be a list of names, such as {path[-1]}: ["{example}"]'
         case "model_type" | "dict_type" | "mapping_type":
-            return f"must be a mapping, such as {_EXAMPLES[path[-1]]}"
-        case kind:
-            return _TEXTS.get(kind) or str(error["msg"]).removeprefix("Value error, ")
+            kind = "a list of names or a mapping" if path[-1] == "from_request" else "a mapping"
+            return f"must be {kind}, such as {_EXAMPLES[path[-1]]}"
+        case _:
+            return _TEXTS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
 
 
 _TEXTS = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": "must be a whole number, such as 32",
-    "string_type": "must be a string; quote it in the YAML",
+    "string_type": "must be a string; quote it in the YAML. OGX converts a value of ${env.NAME} that is "
+    "empty or looks like a number or a boolean (007, 1e5, true), so write such a value into the file itself",
     "string_pattern_mismatch": "must start with a letter and contain only letters, digits and '_', such as "
     "vllm_extra_headers",
 }
 _EXAMPLES: dict[str | int, str] = {
+    "from_request": "[x-maas-subscription]",
     "limits": "{max_headers: 32}",
     "shadow": '{allow: ["x-tenant-*"]}',
     "set": '{x-tenant-id: "${user.tenant}"}',

@@ -6,11 +6,21 @@ together is decided in `entries`.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from .blocklist import CORE_BLOCKLIST
 from .entries import (
@@ -24,6 +34,7 @@ from .entries import (
     repeated_set_names,
 )
 from .errors import EntriesError, PolicyError, PolicyFinding, findings_of
+from .from_request import as_mapping, names_that_never_pass, parse_received_name, parse_sent_name
 from .identity import IdentityHeaders, Template, User, parse_template, render
 
 __all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "default_field", "parse_policy"]
@@ -40,6 +51,19 @@ _Pattern = Annotated[str, AfterValidator(parse_pattern), Field(json_schema_extra
 _UnblockedName = Annotated[str, AfterValidator(parse_unblock), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 _SetName = Annotated[str, AfterValidator(parse_set_name), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 _Template = Annotated[str, AfterValidator(_check_template)]
+_NAME_SCHEMA = {"type": "string", "pattern": NAME_GRAMMAR}
+_FromRequest = Annotated[
+    Mapping[Annotated[str, AfterValidator(parse_received_name)], Annotated[str, AfterValidator(parse_sent_name)]],
+    BeforeValidator(as_mapping),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": _NAME_SCHEMA},
+                {"type": "object", "propertyNames": _NAME_SCHEMA, "additionalProperties": _NAME_SCHEMA},
+            ]
+        }
+    ),
+]
 _FieldKey = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)]
 
 
@@ -137,6 +161,15 @@ class Policy(_Rules, frozen=True):
             examples=["vllm_extra_headers"],
         ),
     ] = None
+    from_request: Annotated[
+        _FromRequest,
+        Field(
+            description="Plain request headers to take up, in addition to the headers in the provider data: a list of "
+            "names, or a mapping from the name received to the name sent. Both sources are decided together. A name "
+            "that comes from both is malformed as a `duplicate`. A name that could never pass is an error at start-up.",
+            examples=[["x-maas-subscription"]],
+        ),
+    ] = Field(default_factory=dict)
     set: Annotated[
         Mapping[_SetName, _Template],
         Field(
@@ -163,6 +196,14 @@ class Policy(_Rules, frozen=True):
             examples=[{"allow": ["x-maas-*"]}],
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _taken_names_can_pass(self) -> Self:
+        for rules, within in ((self, ()), (self.shadow, ("shadow",))):
+            if rules is not None:
+                lists = (rules.allow, rules.block, rules.unblock)
+                _raise_for(names_that_never_pass(self.from_request, *lists, tuple(self.set)), within)
+        return self
 
     @model_validator(mode="after")
     def _set_headers_are_the_servers_alone(self) -> Self:
@@ -248,10 +289,23 @@ def parse_policy(setting: object, subject: str) -> Policy:
     if not isinstance(setting, Mapping):
         message = f'must be true, false or a mapping such as {{allow: ["x-tenant-*"]}}, not {_yaml_type(setting)}'
         raise PolicyError(f"extra_headers of {subject}: {message}", [PolicyFinding((), message)])
+    findings = list(_null_lists(setting))
     try:
-        return Policy.model_validate(dict(setting))
+        policy = Policy.model_validate(dict(setting))
     except ValidationError as error:
-        raise unusable(subject, findings_of(error, Policy)) from None
+        findings += findings_of(error, Policy)
+    if findings:
+        raise unusable(subject, findings)
+    return policy
+
+
+def _null_lists(setting: Mapping[Any, Any], path: tuple[str, ...] = ()) -> Iterator[PolicyFinding]:
+    """Yield each `allow` that a file leaves empty: all its entries commented out, or an empty variable."""
+    if "allow" in setting and setting["allow"] is None:
+        text = "is null, and would let every name pass that is not blocked; write [] to let none pass, or leave it out"
+        yield PolicyFinding((*path, "allow"), text)
+    if not path and isinstance(shadow := setting.get("shadow"), Mapping):
+        yield from _null_lists(shadow, ("shadow",))
 
 
 def unusable(subject: str, findings: Sequence[PolicyFinding]) -> PolicyError:

@@ -1,12 +1,12 @@
-"""The JSON around the extra headers: what a decoder that keeps the last of two equal keys would hide.
+"""Where a caller's extra headers come from: provider data, plain request headers, and both together.
 
-Pure functions over strings. The host decodes provider data with the last key winning; a proxy or log in front of it may
+Pure functions. A host decodes provider data with the last of two equal keys winning; a proxy or log in front of it may
 have read the first. So equal keys are kept here, for the evaluation to call them duplicates.
 """
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 JSON_WHITE_SPACE = " \t\n\r"
 """RFC 8259 section 2: less than `str.strip` takes away by itself."""
@@ -51,6 +51,43 @@ def headers_in(provider_data: Mapping[str, object] | None, key: str) -> object |
         return NOT_AN_OBJECT
     value = provider_data.get(key)
     return None if value is None or value == {} else value
+
+
+def taken_from_request(plain: Iterable[tuple[str, str]], from_request: Mapping[str, str]) -> object | None:
+    """Return the plain request headers that a policy takes up, under the names to send; None where there are none.
+
+    Args:
+        plain: names in lower case and values of a request's headers, in order of arrival.
+        from_request: the policy's, names received in lower case.
+
+    """
+    return merged([(from_request[name], value) for name, value in plain if name in from_request])
+
+
+def merged(pairs: Sequence[tuple[str, object]], *sources: object | None) -> object | None:
+    """Return the extra headers of one request from all their sources, to be evaluated together; None for none.
+
+    Equal names are kept. If one of the sources cannot be read, neither can the whole.
+
+    Args:
+        pairs: names and values.
+        sources: further ones, each a decoded JSON object; None for a source without headers.
+
+    """
+    given = [source for source in sources if source is not None]
+    if not pairs and len(given) <= 1:
+        return given[0] if given else None
+    together = list(pairs)
+    for source in given:
+        if not isinstance(source, Mapping):
+            return NOT_AN_OBJECT
+        together += source.pairs if isinstance(source, RepeatedKeys) else source.items()
+    return RepeatedKeys(together) if together else None
+
+
+def names_of(headers: object | None) -> tuple[str, ...]:
+    """Return the names of headers that `taken_from_request` returned, each once."""
+    return tuple(headers) if isinstance(headers, Mapping) else ()
 
 
 def _refuse(constant: str) -> object:

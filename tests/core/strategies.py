@@ -56,8 +56,7 @@ lifted = st.lists(
 def policies(draw: st.DrawFn) -> Policy:
     """Return a valid policy with limits low enough to be reached."""
     max_total = draw(st.integers(1, 60) | st.just(200))
-    setting = {
-        "allow": draw(st.none() | entries),
+    setting: dict[str, object] = {
         "block": draw(entries),
         "unblock": draw(lifted),
         "on_blocked": draw(st.sampled_from(["drop", "reject"])),
@@ -69,6 +68,8 @@ def policies(draw: st.DrawFn) -> Policy:
             "max_total_bytes": max_total,
         },
     }
+    if (allow := draw(st.none() | entries)) is not None:
+        setting["allow"] = allow
     try:
         return parse_policy(setting, "a generated provider")
     except PolicyError:

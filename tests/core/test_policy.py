@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import subprocess
 import sys
 from types import MappingProxyType
@@ -31,6 +32,7 @@ class TestDefaults:
             "on_blocked": "drop",
             "on_malformed": "reject",
             "limits": {"max_headers": 32, "max_name_bytes": 128, "max_value_bytes": 4096, "max_total_bytes": 16384},
+            "from_request": {},
             "set": {},
             "on_missing": "reject",
             "shadow": None,
@@ -78,6 +80,9 @@ USEFUL_SETTINGS: dict[str, dict[str, object]] = {
     "a prefix as long as any name may be": {"block": ["x" * 128 + "*"]},
     "another field": {"field": "Tenant2_headers"},
     "identity headers": {"set": {"X-Tenant-Id": "${user.tenant}"}, "on_missing": "omit"},
+    "plain headers": {"from_request": ["X-Subscription"], "allow": ["x-subscription"]},
+    "plain headers under other names": {"from_request": {"X-Sub": "X-MaaS-Sub", "x-sub-old": "X-MaaS-Sub"}},
+    "a plain header that is unblocked": {"from_request": ["openai-organization"], "unblock": ["openai-organization"]},
     "a shadow policy": {"shadow": {"allow": ["X_Tenant_*"], "on_blocked": "reject", "limits": {"max_headers": 3}}},
     "everything at once": {
         "enabled": True,
@@ -104,7 +109,7 @@ class TestUsefulSettings:
         """A checked policy is a valid setting: normalizing happened once and for all."""
         policy = Policy(**setting)
         assert Policy(**policy.model_dump()) == policy
-        assert parse_policy(policy.model_dump(mode="json"), SUBJECT).digest == policy.digest
+        assert parse_policy(policy.model_dump(mode="json", exclude_none=True), SUBJECT).digest == policy.digest
 
 
 def test_entries_are_kept_in_folded_form() -> None:
@@ -178,6 +183,8 @@ CHANGES: dict[str, dict[str, object]] = {
     "limits.max_name_bytes": {"limits": {"max_name_bytes": 129}},
     "limits.max_value_bytes": {"limits": {"max_value_bytes": 4097}},
     "limits.max_total_bytes": {"limits": {"max_total_bytes": 16385}},
+    "from_request": {"from_request": ["x-tenant"]},
+    "from_request, sent under another name": {"from_request": {"x-tenant": "x-maas-tenant"}},
     "set": {"set": {"x-tenant-id": "${user.tenant}"}},
     "set.another": {"set": {"x-tenant-id": "${user.id}"}},
     "on_missing": {"on_missing": "omit"},
@@ -197,7 +204,7 @@ class TestDigest:
 
     def test_every_field_has_a_change_here(self) -> None:
         """A field that is added to the policy needs a case below."""
-        assert {name.partition(".")[0] for name in CHANGES} == set(Policy.model_fields)
+        assert {re.split("[.,]", name)[0] for name in CHANGES} == set(Policy.model_fields)
 
     def test_changes_with_every_field(self) -> None:
         """No two of these policies share one."""
