@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from extra_headers.telemetry.metrics import ProviderLabels
 from extra_headers.telemetry.recorder import Recorder
+from extra_headers.telemetry.spans import ClientCall, current_call, resume_call
 
 from .policy.decision import Evaluation, RejectedError
 from .policy.evaluation import evaluate
@@ -72,6 +73,8 @@ class RequestDecision:
     """Of the caller's headers; None where there are none."""
     identity_headers: IdentityHeaders | None = None
     """None where the policy has no `set`."""
+    call: ClientCall | None = None
+    """What `telemetry.spans.resume_call` needs to write the decision to the spans of later calls."""
 
     def rejection(self, provider: str) -> RejectedError | None:
         """Return the error of a rejected request; None where it continues."""
@@ -110,13 +113,16 @@ class Enforcer:
         self._shadow_policy = policy.shadow_policy
         self._recorder = Recorder(labels_of(provider, provider_type, policy))
 
-    def decide(
+    def decide(  # noqa: PLR0913 - what is known of one request
         self,
         headers: object,
         outbound_names: Collection[str],
         base_url: str,
         user: User | None = None,
         identity_headers: IdentityHeaders | None = None,
+        *,
+        earlier: Iterable[RequestDecision] = (),
+        from_request: Collection[str] = (),
     ) -> RequestDecision:
         """Decide on a request and record the decision.
 
@@ -126,22 +132,44 @@ class Enforcer:
             base_url: of the provider.
             user: whom the host authenticated; None for nobody.
             identity_headers: rendered for the user; None where the policy has no `set`.
+            earlier: decisions on the same headers of the same request, beside other outbound requests. What they
+                decided already is not recorded again: one request counts once, however many calls it leads to.
+            from_request: names of the headers that came as plain headers of the request.
 
         """
         if headers is None:
             if identity_headers is not None:
+                if (same := next((one for one in earlier if one.evaluation is None), None)) is not None:
+                    return self._resumed(same, None, identity_headers)
                 self._recorder.record_identity_headers(identity_headers, base_url, user)
-            return RequestDecision(None, identity_headers)
+            return RequestDecision(None, identity_headers, current_call())
         started = time.perf_counter()
         evaluation = _evaluated(headers, self._policy, outbound_names, identity_headers)
         seconds = time.perf_counter() - started
+        for one in earlier:
+            if one.evaluation is not None and one.evaluation.decisions == evaluation.decisions:
+                return self._resumed(one, evaluation, one.identity_headers)
         shadow = self._shadow(headers, outbound_names, identity_headers)
         if identity_headers is not None and evaluation.rejected_for is not None and not identity_headers.rejected:
             identity_headers = (
                 _NOTHING_SET  # rejected for the caller's headers: nothing is sent, and nothing is missing
             )
-        self._recorder.record(evaluation, seconds, base_url, user, identity_headers=identity_headers, shadow=shadow)
-        return RequestDecision(evaluation, identity_headers)
+        self._recorder.record(
+            evaluation,
+            seconds,
+            base_url,
+            user,
+            identity_headers=identity_headers,
+            shadow=shadow,
+            from_request=from_request,
+        )
+        return RequestDecision(evaluation, identity_headers, current_call())
+
+    def _resumed(
+        self, earlier: RequestDecision, evaluation: Evaluation | None, identity_headers: IdentityHeaders | None
+    ) -> RequestDecision:
+        resume_call(earlier.call)
+        return RequestDecision(evaluation, identity_headers, earlier.call)
 
     def _shadow(
         self, headers: object, outbound_names: Collection[str], identity_headers: IdentityHeaders | None

@@ -40,7 +40,7 @@ type _Origin = tuple[str, int | None]
 """A host and a port, however a URL spells them."""
 
 
-class _ClientSpanContext(NamedTuple):
+class ClientCall(NamedTuple):
     """What the CLIENT spans of the calls that follow from one evaluation are to carry."""
 
     attributes: Mapping[str, AttributeValue]
@@ -52,9 +52,7 @@ class _ClientSpanContext(NamedTuple):
 
 _origins_by_provider: dict[str, frozenset[_Origin]] = {}
 _server_span: ContextVar[trace.Span] = ContextVar("extra_headers_server_span", default=trace.INVALID_SPAN)
-_client_span_context: ContextVar[_ClientSpanContext | None] = ContextVar(
-    "extra_headers_client_span_context", default=None
-)
+_client_call: ContextVar[ClientCall | None] = ContextVar("extra_headers_client_call", default=None)
 
 
 def decision_attributes(  # noqa: PLR0913 - what is known of one request
@@ -193,7 +191,7 @@ def record_decision(
         span.end()
         link = span.get_span_context()
     origins = _origins([base_url]) | _origins_by_provider.get(str(attributes[contract.ATTR_PROVIDER]), frozenset())
-    _client_span_context.set(_ClientSpanContext(attributes, origins, added, link))
+    _client_call.set(ClientCall(attributes, origins, added, link))
     return span.get_span_context()
 
 
@@ -212,6 +210,16 @@ def _request_span() -> trace.Span:
     return server if same_request and server.is_recording() else current
 
 
+def current_call() -> ClientCall | None:
+    """Return what the CLIENT spans of this context are to carry, for `resume_call`."""
+    return _client_call.get()
+
+
+def resume_call(call: ClientCall | None) -> None:
+    """Make the CLIENT spans of this context carry a decision that was recorded in another one."""
+    _client_call.set(call)
+
+
 def clear_decision(provider: str | None = None) -> None:
     """Forget the remembered decision: the next call in this context sends none of the caller's headers. Never fails.
 
@@ -221,14 +229,14 @@ def clear_decision(provider: str | None = None) -> None:
     """
     if provider is not None:
         origins = _origins_by_provider.get(provider, frozenset())
-        _client_span_context.set(_ClientSpanContext({}, origins, {}, None))
-    elif _client_span_context.get() is not None:
-        _client_span_context.set(None)
+        _client_call.set(ClientCall({}, origins, {}, None))
+    elif _client_call.get() is not None:
+        _client_call.set(None)
 
 
 def is_provider_call(span: trace.Span) -> bool:
     """Return whether the span of an outbound call, recorded or not, may belong to a call to a provider."""
-    call = _client_span_context.get()
+    call = _client_call.get()
     if call is None:
         return False
     origin = _origin_of(span)
@@ -238,11 +246,11 @@ def is_provider_call(span: trace.Span) -> bool:
 @contextmanager
 def call_scope() -> Iterator[None]:
     """Keep what is recorded within for the calls made within: a plain client has no request whose end would end it."""
-    token = _client_span_context.set(None)
+    token = _client_call.set(None)
     try:
         yield
     finally:
-        _client_span_context.reset(token)
+        _client_call.reset(token)
 
 
 def request_started(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEADERS) -> None:
@@ -258,7 +266,7 @@ def request_started(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEAD
 
 def annotate_client_span(span: "Span") -> None:
     """Write the decision to a CLIENT span that starts, and overwrite values of extra headers that it has captured."""
-    call = _client_span_context.get()
+    call = _client_call.get()
     if call is None or span.kind is not SpanKind.CLIENT:
         return
     if call.added:

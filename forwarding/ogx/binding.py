@@ -32,5 +32,5 @@ class ProviderBinding:
             raise unusable(subject, findings)
         self.provider_id = provider_id
         if policy.enabled:
-            self._host.install_provider_data_hook()
+            self._host.install_hook()
             self.forwarder = Forwarder(self._host, provider_id, self._provider_type, policy)

@@ -1,43 +1,37 @@
-"""The extra headers of one provider: from the caller's provider data to what its outbound call may carry.
+"""The extra headers of one provider: from the caller's request to what its outbound calls may carry.
 
 Where policy and host meet. One forwarder for each provider; no state of a request is kept in it.
 """
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from dataclasses import dataclass, field
+from typing import Any
 
-from extra_headers.telemetry.spans import clear_decision
+from extra_headers.telemetry.spans import clear_decision, resume_call
 
 from ..enforcement import Enforcer, OutboundHeaders, OutboundRequest, RequestDecision
+from ..policy.decision import MalformedHeadersError
 from ..policy.model import Policy, default_field
+from ..policy.provider_data import NOT_AN_OBJECT, merged, names_of
 from .host import Host
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class _Decided:
-    """The decision on the current request, with all that it depends on."""
+@dataclass(slots=True, eq=False)
+class BodyHeaders:
+    """What the body of one call holds that its adapter would make headers or options of the outbound request."""
 
-    forwarder: "Forwarder"
-    request: object
-    headers: object
-    outbound_names: frozenset[str]
-    decision: RequestDecision
-
-    def is_of(self, forwarder: "Forwarder", request: object, headers: object, outbound_names: frozenset[str]) -> bool:
-        """Whether it is the one on this very request (the same objects: equal is not enough)."""
-        same = self.forwarder is forwarder and self.request is request and self.headers is headers
-        return same and self.outbound_names == outbound_names
+    headers: object | None = field(default=None, repr=False)
+    """The caller's extra headers, like those in the provider data; None for none."""
+    options: tuple[str, ...] = ()
+    """Names of the options, none of which is a caller's to set."""
+    decisions: dict[object, Any] = field(default_factory=dict, repr=False)
+    """What was decided for this call."""
 
 
-# Tasks that the host starts and keeps (writers, workers) inherit the context of the request that happened to start
-# them. So the context only refers to the decision, which goes with the task that it was made in.
-_decided: ContextVar[ReferenceType[_Decided] | None] = ContextVar("extra_headers_decided", default=None)
-_decided_by_task: WeakKeyDictionary[asyncio.Task[object], _Decided] = WeakKeyDictionary()
 _own_call: ContextVar[bool] = ContextVar("extra_headers_own_call", default=False)
+_body: ContextVar[BodyHeaders | None] = ContextVar("extra_headers_body", default=None)
 
 
 @contextmanager
@@ -50,6 +44,16 @@ def server_side_call() -> Iterator[None]:
         _own_call.reset(token)
 
 
+@contextmanager
+def call_with_body(body: BodyHeaders) -> Iterator[None]:
+    """Add what a request body holds to the extra headers of the calls within."""
+    token = _body.set(body)
+    try:
+        yield
+    finally:
+        _body.reset(token)
+
+
 class Forwarder:
     """Decides, records and hands out what the calls of the current request to one provider may carry."""
 
@@ -59,9 +63,10 @@ class Forwarder:
         self._policy = policy
         self._field = policy.field or default_field(provider_type)
         self._enforcer = Enforcer(provider, provider_type, policy)
+        host.hook.read(self._field, policy.from_request)
 
     def headers(self, outbound_request: Callable[[], OutboundRequest]) -> OutboundHeaders | None:
-        """Return the headers that the call about to be made may carry beside its own; None where there are none.
+        """Return the headers to add to the outbound request about to be made; None where there are none.
 
         Every call of one request (the turns of an agent, say) carries the same headers, decided and recorded once.
 
@@ -74,33 +79,54 @@ class Forwarder:
             MissingIdentityError: the policy rejects the request for a header that the server cannot set.
 
         """
-        own_call = _own_call.get()
-        headers = None if own_call else self._host.extra_headers(self._field)
-        if headers is None and (own_call or not self._policy.set):
+        if _own_call.get():
             clear_decision(self._provider)
             return None
-        decision = self._decision(headers, outbound_request())
-        if (error := decision.rejection(self._provider)) is not None:
-            raise self._host.as_http_error(error)
-        return decision.headers
+        hook, body = self._host.hook, _body.get()
+        provider_data, state = hook.current()
+        plain = state.taken_up(self._policy.from_request) if state.plain else None
+        headers = merged((), state.headers(provider_data or {}, self._field), plain, body and body.headers)
+        if body is not None and body.options:
+            headers = NOT_AN_OBJECT
+        if headers is None and not self._policy.set:
+            clear_decision(self._provider)
+            return None
+        decisions = state.decisions if body is None else body.decisions
+        decision = self._decide(headers, outbound_request(), decisions, names_of(plain))
+        if provider_data is not None:
+            hook.keep(provider_data, state)
+        return self._enforced(decision, body)
 
-    def _decision(self, headers: object, outbound: OutboundRequest) -> RequestDecision:
-        request = self._host.current_request()
-        earlier = reference() if (reference := _decided.get()) is not None else None
-        if earlier is not None and earlier.is_of(self, request, headers, outbound.names):
-            return earlier.decision
+    def _decide(
+        self, headers: object, outbound: OutboundRequest, decisions: dict[Any, Any], from_request: Collection[str]
+    ) -> RequestDecision:
+        """Return the decision on the current request, which is made once for calls that carry the same themselves."""
+        key = (self, outbound.names)
+        decision: RequestDecision | None = decisions.get(key)
+        if decision is not None:
+            resume_call(decision.call)
+            return decision
         user = self._host.user()
         identity_headers = self._policy.identity_headers(user) if self._policy.set else None
-        decision = self._enforcer.decide(headers, outbound.names, outbound.base_url, user, identity_headers)
-        _remember(_Decided(self, request, headers, outbound.names, decision))
+        earlier = [made for (forwarder, _), made in decisions.items() if forwarder is self]
+        decision = self._enforcer.decide(
+            headers,
+            outbound.names,
+            outbound.base_url,
+            user,
+            identity_headers,
+            earlier=earlier,
+            from_request=from_request,
+        )
+        decisions[key] = decision
         return decision
 
-
-def _remember(decided: _Decided) -> None:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # a thread without an event loop
-        return
-    if task is not None:
-        _decided_by_task[task] = decided
-        _decided.set(ref(decided))
+    def _enforced(self, decision: RequestDecision, body: BodyHeaders | None) -> OutboundHeaders | None:
+        if (error := decision.rejection(self._provider)) is None:
+            return decision.headers
+        if body is not None and body.options:
+            error = MalformedHeadersError(
+                f"request for provider {self._provider!r} rejected, nothing was sent to the provider: its body sets "
+                f"{', '.join(body.options)}, which would become an option of the server's HTTP client; leave it out"
+            )
+        raise self._host.as_http_error(error)

@@ -22,6 +22,7 @@ from ..enforcement import OutboundHeaders, OutboundRequest
 from .adhoc_clients import creates_http_client, supports_headers, with_session_headers
 from .binding import ProviderBinding
 from .forwarder import server_side_call
+from .request_body import GENAI_CONFIG, ON_THE_WIRE, OPENAI_CALL, SdkOptions, guarded
 
 # Calls that the server makes of its own accord, though it may do so while it handles a request.
 _SERVER_SIDE_METHODS = ("list_models", "list_provider_model_ids", "check_model_availability", "health")
@@ -44,33 +45,35 @@ def forwarding_class(
         UnsupportedProviderError: some of the adapter's calls to the provider cannot carry the headers.
 
     """
-    mixins, shared = _mixins(base, openai_mixin, provider_type)
+    mixins = _mixins(base, openai_mixin, provider_type)
+    shared, options = mixins[-1].intercepts, mixins[-1].sdk_options
     # The host tells the adapters with a native path of their own (Google's Interactions) by the module of their class.
     namespace: dict[str, Any] = {"__module__": base.__module__, "__extra_headers__": binding}
     for name in _SERVER_SIDE_METHODS:
         if method := getattr(base, name, None):
             namespace[name] = _as_server_side(method)
     for name in _endpoints(base):
-        if not creates_http_client(base, name, {*shared, *_CREDENTIAL_METHODS}):
-            continue
-        if not supports_headers(base, name):
-            raise UnsupportedProviderError(
-                f"extra_headers is set on a provider of type {provider_type}, whose {name} makes its calls through an "
-                "HTTP client that the add-on does not know; remove extra_headers there"
-            )
-        namespace[name] = _with_session_headers(inspect.getattr_static(base, name))
+        method = inspect.getattr_static(base, name)
+        if creates_http_client(base, name, {*shared, *_CREDENTIAL_METHODS}):
+            if not supports_headers(base, name):
+                raise UnsupportedProviderError(
+                    f"extra_headers is set on a provider of type {provider_type}, whose {name} makes its calls through "
+                    "an HTTP client that the add-on does not know; remove extra_headers there"
+                )
+            method = _with_session_headers(method)
+        namespace[name] = guarded(method, options)
     return new_class(base.__name__, (*mixins, base), exec_body=lambda body: body.update(namespace))
 
 
-def _mixins(base: type[Any], openai_mixin: type[Any], provider_type: str) -> tuple[list[type[Any]], set[str]]:
-    """Return the mixins for an adapter, and the names of the members that they put in the way of its calls."""
+def _mixins(base: type[Any], openai_mixin: type[Any], provider_type: str) -> list[type[Any]]:
+    """Return the mixins for an adapter; the last one for the client of most of its calls."""
     if issubclass(base, openai_mixin) and isinstance(inspect.getattr_static(base, "client"), property):
         optional = [_NativeAnthropic, _NativeGoogle]
         mixins = [mixin for mixin in optional if all(hasattr(base, name) for name in mixin.intercepts)]
-        return [*mixins, _SharedClient], _SharedClient.intercepts
+        return [*mixins, _SharedClient]
     for mixin in (_ClientForEachCall, _GenaiClient):
         if all(hasattr(base, name) for name in mixin.intercepts) and mixin.client_class in _globals_of(base):
-            return [mixin], mixin.intercepts
+            return [mixin]
     raise UnsupportedProviderError(
         f"extra_headers is set on a provider of type {provider_type}, which makes its calls through a client that the "
         "add-on does not know; remove extra_headers there"
@@ -96,6 +99,8 @@ class _Forwarding:
 
     intercepts: ClassVar[set[str]] = set()
     """The members of an adapter that the mixin overrides."""
+    sdk_options: ClassVar[SdkOptions] = ON_THE_WIRE
+    """What the adapter would hand to its SDK of the fields of a body that it does not know."""
     __extra_headers__: ClassVar[ProviderBinding]
 
     @property
@@ -121,6 +126,11 @@ def _urls_in(setting: Any) -> Iterator[str]:
             yield from _urls_in(value)
     elif "://" in (url := str(setting)):
         yield url
+
+    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundRequest:
+        # Not every adapter has an address of its own; it only tells which spans are those of the call.
+        base_url = str(self.get_base_url()) if hasattr(self, "get_base_url") else ""
+        return OutboundRequest(HTTP_CLIENT_NAMES.union(own_headers or ()), base_url)
 
 
 class _SharedClient(_Forwarding):
@@ -153,9 +163,6 @@ class _SharedClient(_Forwarding):
         call = _call_of(client)
         return call._replace(names=call.names.union(for_this_call)) if for_this_call else call
 
-    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundRequest:
-        return OutboundRequest(HTTP_CLIENT_NAMES.union(own_headers or ()), str(self.get_base_url()))  # type: ignore[attr-defined]
-
 
 class _NativeAnthropic(_Forwarding):
     """For a native Anthropic Messages path, which builds its HTTP client once the answer has begun."""
@@ -182,7 +189,7 @@ class _NativeGoogle(_Forwarding):
             return own
         network = self.config.network  # type: ignore[attr-defined]
         operators = (network and network.headers) or {}
-        headers = forwarder.headers(lambda: self._http_call({**operators, **own}))  # type: ignore[attr-defined]
+        headers = forwarder.headers(lambda: self._http_call({**operators, **own}))
         return own if headers is None else headers.merged_with(own)
 
 
@@ -191,6 +198,7 @@ class _ClientForEachCall(_Forwarding):
 
     intercepts: ClassVar[set[str]] = {"_get_openai_client"}
     client_class: ClassVar[str] = "openai.AsyncOpenAI"
+    sdk_options = OPENAI_CALL
 
     def _get_openai_client(self) -> Any:
         client = super()._get_openai_client()  # type: ignore[misc]
@@ -208,6 +216,7 @@ class _GenaiClient(_Forwarding):
 
     intercepts: ClassVar[set[str]] = {"_get_client"}
     client_class: ClassVar[str] = "google.genai.client.Client"
+    sdk_options = GENAI_CONFIG
 
     def _get_client(self) -> Any:
         client = super()._get_client()  # type: ignore[misc]

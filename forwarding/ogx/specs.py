@@ -4,6 +4,7 @@ Nothing here is written for one provider type. The host resolves a config class 
 dotted path, so this module makes both when asked for; a provider type that nobody configures is never imported.
 """
 
+import importlib
 from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
@@ -74,7 +75,7 @@ async def get_adapter_impl(config: Any, deps: Any) -> Any:
     """
     host = current_host()
     spec = _built_in_spec(type(config).__qualname__.removeprefix(_CONFIG_PREFIX))
-    provider = await host.load_module(spec.module).get_adapter_impl(config, deps)
+    provider = await importlib.import_module(spec.module).get_adapter_impl(config, deps)
     if config.extra_headers is not None and config.extra_headers is not False:
         binding = ProviderBinding(host, spec.provider_type, config.extra_headers, _other_headers(config))
         provider.__class__ = forwarding_class(type(provider), binding, host.openai_mixin(), spec.provider_type)

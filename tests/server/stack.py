@@ -82,11 +82,14 @@ class Stack:
             headers={HEADER: text},
         )
 
-    def send_without_provider_data(self, provider: str, endpoint: str = "chat") -> httpx.Response:
-        """Send a request without a provider-data header."""
-        target = ENDPOINTS[endpoint]
+    def send_to(self, provider: str, target: Endpoint) -> httpx.Response:
+        """Send a request without a provider-data header to an endpoint."""
         body = {"model": f"{provider}/{target.model}", **target.body}
         return self.client.post(self.server.url + target.path, json=body)
+
+    def send_without_provider_data(self, provider: str, endpoint: str = "chat") -> httpx.Response:
+        """Send a request without a provider-data header."""
+        return self.send_to(provider, ENDPOINTS[endpoint])
 
     def series(self, provider: str | None = None) -> Series:
         """Return the add-on's series as scraped from the server's own endpoint; all, or those of one provider."""
