@@ -11,6 +11,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ..enforcement import OutboundHeaders
+from ..http_state import protect_session
 
 _AIOHTTP = "aiohttp"
 # How an HTTP library's function, or a method of its client, is called. Exceptions and types have none of these.
@@ -47,7 +48,8 @@ def with_session_headers(function: FunctionType, headers: OutboundHeaders) -> _M
     opened = aiohttp.ClientSession
 
     def session(*args: Any, **kwargs: Any) -> Any:
-        return opened(*args, **{**kwargs, "headers": headers.merged_with(kwargs.get("headers"))})
+        merged = headers.merged_with(kwargs.get("headers"))
+        return protect_session(opened(*args, **{**kwargs, "headers": merged}))
 
     stand_in = ModuleType(_AIOHTTP)
     vars(stand_in).update({**vars(aiohttp), opened.__name__: session})

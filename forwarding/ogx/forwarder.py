@@ -12,6 +12,7 @@ from typing import Any
 from extra_headers.telemetry.spans import clear_decision, resume_call
 
 from ..enforcement import Enforcer, OutboundHeaders, OutboundRequest, RequestDecision
+from ..http_state import added_names
 from ..policy.decision import MalformedHeadersError
 from ..policy.model import Policy, default_field
 from ..policy.provider_data import NOT_AN_OBJECT, merged, names_of
@@ -79,6 +80,7 @@ class Forwarder:
             MissingIdentityError: the policy rejects the request for a header that the server cannot set.
 
         """
+        added_names.set(())
         if _own_call.get():
             clear_decision(self._provider)
             return None
@@ -123,7 +125,9 @@ class Forwarder:
 
     def _enforced(self, decision: RequestDecision, body: BodyHeaders | None) -> OutboundHeaders | None:
         if (error := decision.rejection(self._provider)) is None:
-            return decision.headers
+            if (headers := decision.headers) is not None and self._policy.on_redirect == "drop":
+                added_names.set((*headers.from_caller, *headers.identity_headers))
+            return headers
         if body is not None and body.options:
             error = MalformedHeadersError(
                 f"request for provider {self._provider!r} rejected, nothing was sent to the provider: its body sets "

@@ -17,11 +17,13 @@ from pydantic import BaseModel
 
 from extra_headers.telemetry.spans import note_provider_urls
 
-from ..client_headers import GENAI_NAMES, HTTP_CLIENT_NAMES, client_header_names, copy_of
+from ..client_headers import HTTP_CLIENT_NAMES, client_header_names, copy_of
 from ..enforcement import OutboundHeaders, OutboundRequest
+from ..http_state import protect
 from .adhoc_clients import creates_http_client, supports_headers, with_session_headers
 from .binding import ProviderBinding
 from .forwarder import server_side_call
+from .genai import GenaiModels, genai_headers, genai_request, protect_genai
 from .request_body import GENAI_CONFIG, ON_THE_WIRE, OPENAI_CALL, SdkOptions, guarded
 
 # Calls that the server makes of its own accord, though it may do so while it handles a request.
@@ -114,6 +116,11 @@ class _Forwarding:
         self.__extra_headers__.bind(provider_id)
         note_provider_urls(provider_id, _urls_in(getattr(self, "config", None)))
 
+    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundRequest:
+        # Not every adapter has an address of its own; it only tells which spans are those of the call.
+        base_url = str(self.get_base_url()) if hasattr(self, "get_base_url") else ""
+        return OutboundRequest(HTTP_CLIENT_NAMES.union(own_headers or ()), base_url)
+
 
 def _urls_in(setting: Any) -> Iterator[str]:
     """Yield the URLs in a provider's config: some types have other hosts than `base_url` for some endpoints."""
@@ -127,11 +134,6 @@ def _urls_in(setting: Any) -> Iterator[str]:
     elif "://" in (url := str(setting)):
         yield url
 
-    def _http_call(self, own_headers: Mapping[str, str] | None) -> OutboundRequest:
-        # Not every adapter has an address of its own; it only tells which spans are those of the call.
-        base_url = str(self.get_base_url()) if hasattr(self, "get_base_url") else ""
-        return OutboundRequest(HTTP_CLIENT_NAMES.union(own_headers or ()), base_url)
-
 
 class _SharedClient(_Forwarding):
     """For adapters on the host's OpenAI base class: its client, and its settings for ad-hoc HTTP clients."""
@@ -144,6 +146,7 @@ class _SharedClient(_Forwarding):
         client = super().client  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
+        protect(client._client)  # noqa: SLF001 - the SDK has no public name for its HTTP client
         headers = forwarder.headers(lambda: self._sdk_call(client))
         return client if headers is None else copy_of(client, default_headers=_for_sdk(client, headers))
 
@@ -204,6 +207,7 @@ class _ClientForEachCall(_Forwarding):
         client = super()._get_openai_client()  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
+        protect(client._client)  # noqa: SLF001 - as above
         headers = forwarder.headers(lambda: _call_of(client))
         # The adapter's own headers hold the credential, so the SDK finds none where it looks for one.
         if headers is None:
@@ -222,48 +226,12 @@ class _GenaiClient(_Forwarding):
         client = super()._get_client()  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client
-        headers = forwarder.headers(lambda: _genai_call(client))
+        protect_genai(client)
+        headers = forwarder.headers(lambda: genai_request(client))
         if headers is None:
             return client
-        models = _GenaiModels(client, headers.matching_spelling_of(_genai_headers(client)))
+        models = GenaiModels(client, headers.matching_spelling_of(genai_headers(client)))
         return SimpleNamespace(aio=SimpleNamespace(models=models))
-
-
-class _GenaiModels:
-    """The methods of a client's asynchronous `models`, with headers for this call."""
-
-    def __init__(self, client: Any, headers: OutboundHeaders) -> None:
-        self._client = client  # held: the SDK closes the connections of a client that is dropped
-        self._headers = headers
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._client.aio.models, name)
-
-        def call(*, config: Any = None, **kwargs: Any) -> Any:
-            return method(config=self._with_headers(config), **kwargs)
-
-        return call
-
-    def _with_headers(self, config: Any) -> Any:
-        if config is None:
-            return {"http_options": {"headers": self._headers.merged_with()}}
-        options = config.http_options or import_module("google.genai.types").HttpOptions()
-        merged = options.model_copy(update={"headers": self._headers.merged_with(options.headers)})
-        return config.model_copy(update={"http_options": merged})
-
-
-def _genai_call(client: Any) -> OutboundRequest:
-    return OutboundRequest(GENAI_NAMES.union(_genai_headers(client)), str(_genai_options(client).get("base_url")))
-
-
-def _genai_headers(client: Any) -> Mapping[str, str]:
-    return _genai_options(client).get("headers") or {}
-
-
-def _genai_options(client: Any) -> Mapping[str, Any]:
-    # The SDK has no public name for what its client sends.
-    options: Mapping[str, Any] = client._api_client.get_read_only_http_options()  # noqa: SLF001
-    return options
 
 
 def _for_sdk(client: Any, headers: OutboundHeaders) -> dict[str, str]:

@@ -1,8 +1,11 @@
 """Plain request headers that a policy takes up: which names may be listed, and whether they can ever pass."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from .entries import NEVER_UNBLOCKED, core_rule, quote, remedy
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from .entries import NAME_GRAMMAR, NEVER_UNBLOCKED, core_rule, quote, remedy
 from .errors import PolicyFinding
 from .field_names import PatternSet, is_token, normalize_name
 
@@ -41,6 +44,22 @@ def parse_sent_name(entry: str) -> str:
     if "*" in entry or not is_token(entry):
         raise ValueError(f"{quote(entry)} is not one header name; write ASCII letters, digits and '-'")
     return entry
+
+
+_NAME_SCHEMA = {"type": "string", "pattern": NAME_GRAMMAR}
+FromRequest = Annotated[
+    Mapping[Annotated[str, AfterValidator(parse_received_name)], Annotated[str, AfterValidator(parse_sent_name)]],
+    BeforeValidator(as_mapping),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": _NAME_SCHEMA},
+                {"type": "object", "propertyNames": _NAME_SCHEMA, "additionalProperties": _NAME_SCHEMA},
+            ]
+        }
+    ),
+]
+"""The setting: a list of names, or a mapping from the name received to the name sent."""
 
 
 def names_that_never_pass(

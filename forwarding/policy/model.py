@@ -13,12 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    StrictInt,
     ValidationError,
-    WithJsonSchema,
     model_validator,
 )
 
@@ -34,8 +31,9 @@ from .entries import (
     repeated_set_names,
 )
 from .errors import EntriesError, PolicyError, PolicyFinding, findings_of
-from .from_request import as_mapping, names_that_never_pass, parse_received_name, parse_sent_name
+from .from_request import FromRequest, names_that_never_pass
 from .identity import IdentityHeaders, Template, User, parse_template, render
+from .limits import Limits
 
 __all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "default_field", "parse_policy"]
 
@@ -51,45 +49,7 @@ _Pattern = Annotated[str, AfterValidator(parse_pattern), Field(json_schema_extra
 _UnblockedName = Annotated[str, AfterValidator(parse_unblock), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 _SetName = Annotated[str, AfterValidator(parse_set_name), Field(json_schema_extra={"pattern": NAME_GRAMMAR})]
 _Template = Annotated[str, AfterValidator(_check_template)]
-_NAME_SCHEMA = {"type": "string", "pattern": NAME_GRAMMAR}
-_FromRequest = Annotated[
-    Mapping[Annotated[str, AfterValidator(parse_received_name)], Annotated[str, AfterValidator(parse_sent_name)]],
-    BeforeValidator(as_mapping),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": _NAME_SCHEMA},
-                {"type": "object", "propertyNames": _NAME_SCHEMA, "additionalProperties": _NAME_SCHEMA},
-            ]
-        }
-    ),
-]
 _FieldKey = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=128)]
-
-
-class Limits(BaseModel, frozen=True):
-    """How much a caller may send. A header beyond a limit is malformed. Nothing is truncated."""
-
-    model_config = _STRICT
-
-    max_headers: Annotated[StrictInt, Field(ge=1, le=1024, description="Extra headers in one request.")] = 32
-    max_name_bytes: Annotated[StrictInt, Field(ge=1, le=1024, description="Length of one field name in bytes.")] = 128
-    max_value_bytes: Annotated[StrictInt, Field(ge=1, le=65536, description="Length of one field value in bytes.")] = (
-        4096
-    )
-    max_total_bytes: Annotated[
-        StrictInt,
-        Field(ge=1, le=131072, description="Length of the names and values of all headers that would pass, in bytes."),
-    ] = 16384
-
-    @model_validator(mode="after")
-    def _values_fit(self) -> Self:
-        if self.max_value_bytes > self.max_total_bytes:
-            raise ValueError(
-                f"max_value_bytes ({self.max_value_bytes}) is larger than max_total_bytes ({self.max_total_bytes}), so "
-                "it can never be reached; lower the one or raise the other"
-            )
-        return self
 
 
 class _Rules(BaseModel, frozen=True):
@@ -162,7 +122,7 @@ class Policy(_Rules, frozen=True):
         ),
     ] = None
     from_request: Annotated[
-        _FromRequest,
+        FromRequest,
         Field(
             description="Plain request headers to take up, in addition to the headers in the provider data: a list of "
             "names, or a mapping from the name received to the name sent. Both sources are decided together. A name "
@@ -188,6 +148,13 @@ class Policy(_Rules, frozen=True):
             "header."
         ),
     ] = "reject"
+    on_redirect: Annotated[
+        Literal["drop", "keep"],
+        Field(
+            description="What to do if the provider redirects a call to another origin: `drop` follows without the "
+            "caller's headers and the identity headers; `keep` sends them to the other origin, too."
+        ),
+    ] = "drop"
     shadow: Annotated[
         ShadowPolicy | None,
         Field(

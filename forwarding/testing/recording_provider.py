@@ -68,6 +68,8 @@ class Answer:
     body: bytes
     content_type: str = "application/json"
     ending: Ending = Ending.COMPLETE
+    fields: tuple[tuple[str, str], ...] = ()
+    """Further header fields, such as `("Set-Cookie", "a=b")`."""
 
 
 def answer_as_provider(request: ReceivedRequest) -> Answer:  # noqa: C901, PLR0911 - one case per endpoint
@@ -263,4 +265,5 @@ def _encode(answer: Answer) -> bytes:
     # A stalled answer promises a byte that never comes.
     length = len(answer.body) + (answer.ending is Ending.STALLED)
     head = f"HTTP/1.1 {answer.status} -\r\ncontent-type: {answer.content_type}\r\ncontent-length: {length}"
+    head += "".join(f"\r\n{name}: {value}" for name, value in answer.fields)
     return f"{head}\r\n\r\n".encode("ascii") + answer.body

@@ -75,7 +75,7 @@ def _environment(tunnel: Tunnel, authority: CertificateAuthority, metrics_port: 
 
 @contextmanager
 def running(directory: Path, providers: Mapping[str, Mapping[str, Any]]) -> Iterator[Stack]:
-    """Run a server with providers, whose entries may hold `{url}` for the address of the upstream."""
+    """Run a server with providers; in their entries, `{url}` is the upstream's address, `{named}` that by host name."""
     metrics_port = free_port()
     authority = CertificateAuthority(directory)
     with RecordingProvider(answer=answer_as_any_provider) as upstream, Tunnel(authority, upstream.port) as tunnel:
@@ -96,7 +96,7 @@ def _with_url(entry: Mapping[str, Any], url: str) -> dict[str, Any]:
     return {
         name: _with_url(value, url)
         if isinstance(value, Mapping)
-        else value.replace("{url}", url)
+        else value.replace("{url}", url).replace("{named}", url.replace("127.0.0.1", "localhost"))
         if isinstance(value, str)
         else value
         for name, value in entry.items()

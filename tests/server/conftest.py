@@ -37,6 +37,7 @@ def providers(base_url: str) -> list[dict[str, Any]]:
         vllm("network", True, network=network),
         vllm("allowing", allow),
         vllm("unblocking", {"unblock": ["openai-organization", "x-real-ip"]}),
+        vllm("plain", {"from_request": {"X-Subscription": "X-MaaS-Subscription", "X-Team": "X-Team"}}),
         openai,
     ]
 

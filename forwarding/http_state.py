@@ -1,0 +1,105 @@
+"""What must not outlive a call, or leave for another server: cookies, and headers that would follow a redirect.
+
+For every HTTP client that calls for callers. A provider's cookie in the answer to one caller would be sent with the
+next caller's call. A redirect would hand a caller's headers, and the identity headers, to whichever server it names.
+"""
+
+import sys
+from collections.abc import Awaitable, Callable, Collection
+from contextvars import ContextVar
+from http.cookiejar import Cookie, CookiePolicy, DefaultCookiePolicy
+from typing import Any
+from urllib.request import Request
+
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
+_EXTENSION = "extra_headers"
+
+added_names: ContextVar[Collection[str]] = ContextVar("extra_headers_added_names", default=())
+"""Names of the headers on the calls of this context that must stay with the server that they are meant for."""
+calls_for_callers: ContextVar[bool] = ContextVar("extra_headers_calls_for_callers", default=False)
+"""Whether the calls of this context are made for a caller, by a client that has other uses, too."""
+
+
+def keep_no_cookies(http_client: Any) -> None:
+    """Make an httpx or httpx2 client, all of whose calls are made for callers, store no cookie and send none."""
+    http_client.cookies.jar.set_policy(_NO_COOKIES)
+
+
+def protect(http_client: Any) -> None:
+    """Make an asynchronous httpx or httpx2 client, all of whose calls are for callers, keep none of both."""
+    keep_no_cookies(http_client)
+    hooks = http_client.event_hooks["request"]
+    if stay_with_the_server_async not in hooks:
+        hooks.append(stay_with_the_server_async)
+
+
+def keep_no_callers_cookies(http_client: Any) -> None:
+    """Make an httpx or httpx2 client store no cookie from calls that are made for a caller; others are as before."""
+    jar = http_client.cookies.jar
+    policy = jar._policy  # noqa: SLF001 - there is no public name for it
+    if not isinstance(policy, _NotForCallers):
+        jar.set_policy(_NotForCallers(policy))
+
+
+class _NotForCallers(CookiePolicy):
+    """Another policy, but for calls that are made for a caller."""
+
+    def __init__(self, policy: CookiePolicy) -> None:
+        self._policy = policy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def set_ok(self, cookie: Cookie, request: Request) -> bool:
+        return not calls_for_callers.get() and self._policy.set_ok(cookie, request)
+
+    def return_ok(self, cookie: Cookie, request: Request) -> bool:
+        return not calls_for_callers.get() and self._policy.return_ok(cookie, request)
+
+    def domain_return_ok(self, domain: str, request: Request) -> bool:
+        return not calls_for_callers.get() and self._policy.domain_return_ok(domain, request)
+
+    def path_return_ok(self, path: str, request: Request) -> bool:
+        return self._policy.path_return_ok(path, request)
+
+
+def stay_with_the_server(request: Any) -> None:
+    """Take the added headers off a request of httpx or httpx2 that a redirect sends to another origin.
+
+    To be called for each request of a client, redirected ones included, once it has the added headers.
+    """
+    origin = (request.url.scheme, request.url.host, request.url.port)
+    first, names = request.extensions.setdefault(_EXTENSION, (origin, tuple(added_names.get())))
+    if origin != first:
+        for name in names:
+            request.headers.pop(name, None)
+
+
+async def stay_with_the_server_async(request: Any) -> None:
+    """Do the same, as the event hook of an asynchronous client."""
+    stay_with_the_server(request)
+
+
+_first_origin: ContextVar[Any] = ContextVar("extra_headers_first_origin", default=None)
+
+
+def protect_session(session: Any) -> Any:
+    """Return an aiohttp session, all of whose calls are made for callers, that keeps cookies and redirects."""
+    aiohttp = sys.modules["aiohttp"]
+    # aiohttp has no public way to set either on a session that somebody else opened.
+    session._cookie_jar = aiohttp.DummyCookieJar()  # noqa: SLF001
+    if stay_with_the_server_aiohttp not in session._middlewares:  # noqa: SLF001
+        session._middlewares = (*session._middlewares, stay_with_the_server_aiohttp)  # noqa: SLF001
+    return session
+
+
+async def stay_with_the_server_aiohttp(request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Do the same, as the middleware of an aiohttp session, which runs once for each request of a redirected call."""
+    origin, names = request.url.origin(), added_names.get()
+    first = _first_origin.get()
+    if first is None or first[0] is not names:
+        _first_origin.set((names, origin))
+    elif first[1] != origin:
+        for name in names:
+            request.headers.pop(name, None)
+    return await handler(request)
