@@ -232,8 +232,10 @@ vllm  remote::vllm  reads vllm_extra_headers  policy {digest}
   limits.max_total_bytes   16384      default
   enabled                  true       default
   field                    not set    default
+  from_request             none       default
   set                      none       default
   on_missing               reject     default
+  on_redirect              drop       default
   shadow                   not set    default
 
 {path}:10: warning: vllm: block[0]: 'x-foo' changes nothing about what passes: no entry of `allow` matches such a \
