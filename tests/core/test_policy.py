@@ -35,6 +35,7 @@ class TestDefaults:
             "from_request": {},
             "set": {},
             "on_missing": "reject",
+            "on_redirect": "drop",
             "shadow": None,
         }
 
@@ -188,6 +189,7 @@ CHANGES: dict[str, dict[str, object]] = {
     "set": {"set": {"x-tenant-id": "${user.tenant}"}},
     "set.another": {"set": {"x-tenant-id": "${user.id}"}},
     "on_missing": {"on_missing": "omit"},
+    "on_redirect": {"on_redirect": "keep"},
     "shadow": {"shadow": {}},
     "shadow.allow": {"shadow": {"allow": []}},
 }

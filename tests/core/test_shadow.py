@@ -11,7 +11,7 @@ from extra_headers.forwarding import Limits, Policy, Reason
 from extra_headers.forwarding.policy.model import ShadowPolicy, parse_policy
 from tests.core.helpers import SUBJECT, complaint, reason
 
-LIVE_ONLY = ("enabled", "field", "from_request", "shadow", "set", "on_missing")
+LIVE_ONLY = ("enabled", "field", "from_request", "shadow", "set", "on_missing", "on_redirect")
 
 
 @pytest.mark.parametrize("setting", LIVE_ONLY)

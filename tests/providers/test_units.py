@@ -11,7 +11,7 @@ from extra_headers.telemetry import contract
 from tests.providers.answers import answer_as_any_provider
 from tests.providers.test_turns import _calling_a_tool, _create, _data, _wait_until_completed
 from tests.server.stack import Stack
-from tests.telemetry.servers import wait_until
+from tests.waiting import wait_until
 
 _MESSAGES = [{"role": "user", "content": "hi"}]
 _ONCE = {("forwarded", "vllm", "allowed"): 1, ("blocked", "vllm", "credential"): 1}
