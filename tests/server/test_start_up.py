@@ -29,7 +29,7 @@ def test_a_bad_policy_names_the_provider_and_every_entry(tmp_path: Path) -> None
     assert "on_blocked: Input should be 'drop' or 'reject'" in log
     assert "allow[0]: 'x maas' can never match: it is not a header name" in log
     assert "limits.max_headers: Input should be greater than or equal to 1" in log
-    assert "blocks: unknown setting; known are enabled, field, allow, block" in log
+    assert "blocks: unknown setting; did you mean `block`? known are allow, block" in log
 
 
 def test_a_flag_without_the_module_is_ignored_by_the_host(tmp_path: Path) -> None:
