@@ -34,6 +34,14 @@ _MAX_DATA = 1024 * 1024
 @click.argument("file", metavar="RUN_CONFIG", type=click.Path())
 @click.option("--provider", "wanted", metavar="ID", help="The provider's id. Needed if several have extra headers.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="An extra header; repeatable.")
+@click.option(
+    "-R",
+    "--request-header",
+    "plain",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="A plain request header; repeatable.",
+)
 @click.option("--data", metavar="JSON", help="The whole provider data instead; - reads it from standard input.")
 @click.option("--user", "user_id", metavar="ID", help="The authenticated user, for the headers in `set`.")
 @click.option("--tenant", metavar="TENANT", help="The user's tenant.")
@@ -48,6 +56,7 @@ def explain(  # noqa: PLR0913 - the command's options
     file: str,
     wanted: str | None,
     headers: Sequence[str],
+    plain: Sequence[str],
     data: str | None,
     user_id: str | None,
     tenant: str | None,
@@ -56,29 +65,35 @@ def explain(  # noqa: PLR0913 - the command's options
 ) -> int:
     """Show the decision on each header, and the rule behind it. RUN_CONFIG `-` is standard input.
 
-    Simulates a chat completion, including the headers that the outbound request has anyway. Values are checked and
-    never printed.
+    -H is a header in the provider data, -R a plain header of the caller's request, which counts if the policy lists it
+    in `from_request`. Simulates a chat completion, including the headers that the outbound request has anyway. Values
+    are checked and never printed.
     """
     if headers and data is not None:
         _refuse(context, "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data")
     if file == data == "-":
         _refuse(context, "only one of RUN_CONFIG and --data can be read from standard input")
     # It may be a value whose quotes are missing, so nothing of it is repeated.
-    if any(":" not in header for header in headers):
-        _refuse(context, "a header given with -H has no colon; write -H 'Name: value'")
+    for option, given in (("-H", headers), ("-R", plain)):
+        if any(":" not in header for header in given):
+            _refuse(context, f"a header given with {option} has no colon; write {option} 'Name: value'")
     if any("=" not in attribute for attribute in attributes):
         _refuse(context, "an attribute has no `=`; write --attribute NAME=VALUE")
 
-    from ..run_config.explanation import explain_request  # noqa: PLC0415 - too slow for `--help`
+    from ..policy.provider_data import merged, taken_from_request  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.explanation import explain_request  # noqa: PLC0415 - likewise
     from . import explain_output  # noqa: PLC0415 - likewise
 
     config, checked, policy = _policy_of(context, file, wanted)
-    caller = _from_data(context, data, checked) if data is not None else _from_options(headers)
+    provider_data = _from_data(context, data, checked) if data is not None else merged(_pairs(headers))
+    received = [(name.lower(), value) for name, value in _pairs(plain)]
+    caller = merged((), provider_data, taken_from_request(received, policy.from_request))
+    ignored = list(dict.fromkeys(name for name, _ in received if name not in policy.from_request))
     explanation = explain_request(config, checked, policy, caller, _user(user_id, tenant, attributes))
     if form == "json":
-        click.echo(json.dumps(explain_output.as_json(config, checked, policy, explanation), indent=2))
+        click.echo(json.dumps(explain_output.as_json(config, checked, policy, explanation, ignored), indent=2))
     else:
-        explain_output.show_explanation(config, checked, policy, explanation)
+        explain_output.show_explanation(config, checked, policy, explanation, ignored)
     clean = explanation.evaluation.outcome == "clean" and explanation.status is None and policy.enabled
     return 0 if clean else 1
 
@@ -100,12 +115,9 @@ def _user(user_id: str | None, tenant: str | None, attributes: Sequence[str]) ->
     return User(user_id, tenant, lists)
 
 
-def _from_options(headers: Sequence[str]) -> object | None:
-    from ..policy.provider_data import RepeatedKeys  # noqa: PLC0415 - too slow for `--help`
-
-    pairs = [header.partition(":") for header in headers]
+def _pairs(headers: Sequence[str]) -> list[tuple[str, str]]:
     # As HTTP does, without the white space after the colon.
-    return RepeatedKeys([(name, value.lstrip(" \t")) for name, _, value in pairs]) if pairs else None
+    return [(name, value.lstrip(" \t")) for name, _, value in (header.partition(":") for header in headers)]
 
 
 def _from_data(context: click.Context, data: str, checked: "Checked") -> object | None:

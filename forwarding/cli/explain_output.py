@@ -1,6 +1,6 @@
 """How `extra-headers explain` prints: text for any width, or JSON. Neither contains the value of a header or user."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.padding import Padding
@@ -17,8 +17,10 @@ _INDENT = 2
 _STYLES = {"forwarded": "green", "sent": "green"}
 
 
-def as_json(config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation) -> dict[str, Any]:
-    """Return the explanation as JSON has it."""
+def as_json(
+    config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation, ignored: Sequence[str]
+) -> dict[str, Any]:
+    """Return the explanation as JSON has it; `ignored` are plain request headers that the policy does not list."""
     missing = {} if explanation.identity is None else {m.name: m.reason.value for m in explanation.identity.missing}
     return {
         "provider_id": shown(checked.provider.id),
@@ -35,6 +37,7 @@ def as_json(config: RunConfig, checked: Checked, policy: Policy, explanation: Ex
             }
             for one in explanation.headers
         ],
+        "ignored": list(ignored),
         "identity_headers": [
             {"name": name, "result": result, "missing": missing.get(name)}
             for name, result in _identity_results(explanation).items()
@@ -50,7 +53,9 @@ def as_json(config: RunConfig, checked: Checked, policy: Policy, explanation: Ex
     }
 
 
-def show_explanation(config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation) -> None:
+def show_explanation(
+    config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation, ignored: Sequence[str]
+) -> None:
     """Print the explanation: each header and what decided below it, then the request, then what it has anyway."""
     console = make_console()
     for one in explanation.headers:
@@ -60,7 +65,9 @@ def show_explanation(config: RunConfig, checked: Checked, policy: Policy, explan
     missing = {} if explanation.identity is None else {m.name: m.reason.value for m in explanation.identity.missing}
     for name, result in _identity_results(explanation).items():
         show(console, _line(name, result, f"set, {missing[name]}" if name in missing else "set"))
-    if explanation.headers or explanation.identity:
+    for name in ignored:
+        show(console, _line(name, "ignored", "`from_request` does not list it"))
+    if explanation.headers or explanation.identity or ignored:
         show(console)
     for finding in without_users(config, checked):
         line = Text(finding.level.value, LEVEL_STYLES[finding.level])
@@ -95,6 +102,6 @@ def _outcome(checked: Checked, policy: Policy, explanation: Explanation) -> str:
     if explanation.status is not None:
         return f"The request is rejected with status {explanation.status}; nothing is sent to {provider}."
     if not explanation.headers:
-        return f"No extra headers: the provider data has nothing under {checked.field}."
+        return f"No extra headers: neither under {checked.field} in the provider data nor from `from_request`."
     sent = len(explanation.evaluation.forwarded)
     return f"The request goes to {provider} with {sent} of {len(explanation.headers)} extra headers."

@@ -30,6 +30,9 @@ def schema() -> dict[str, Any]:
     model = Policy.model_json_schema(mode="validation")
     definitions = model.pop("$defs", {})
     definitions["Policy"] = definitions.get("Policy", model)
+    for rules in (definitions["Policy"], definitions["ShadowPolicy"]):
+        # Python's default; in a file, null is an error, because it would let everything pass by accident.
+        rules["properties"]["allow"] = _without_null(rules["properties"]["allow"])
     with_references = {name: _with_references(definition) for name, definition in sorted(definitions.items())}
     values = _with_references({"type": "boolean"})["anyOf"]
     return {
@@ -68,6 +71,11 @@ def run_config_schema() -> dict[str, Any]:
 def render(*, run_config: bool = False) -> str:
     """Return a schema as text."""
     return json.dumps(run_config_schema() if run_config else schema(), indent=2) + "\n"
+
+
+def _without_null(setting: dict[str, Any]) -> dict[str, Any]:
+    (kind,) = (kind for kind in setting["anyOf"] if kind != {"type": "null"})
+    return {**{key: value for key, value in setting.items() if key not in {"anyOf", "default"}}, **kind}
 
 
 def _with_references(node: Any) -> Any:

@@ -22,7 +22,7 @@ OGX replaces `${env.NAME:=default}` in every value when the server starts. All e
 """
 _SETTING = "extra_headers"
 # Settings of the provider come before those that decide on headers.
-_FIRST = ("enabled", "field")
+_FIRST = ("enabled", "field", "from_request")
 
 type _Schema = Mapping[str, Any]
 

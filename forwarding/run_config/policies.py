@@ -110,10 +110,17 @@ def _get(setting: Any, path: Sequence[str | int]) -> Any:
     return setting
 
 
+def _existing(setting: Any, path: KeyPath) -> KeyPath:
+    """Return the beginning of a path that the file has."""
+    return next(path[:end] for end in range(len(path), -1, -1) if _get(setting, path[:end]) is not _MISSING)
+
+
 def _redacted(value: Any, given: Any) -> Any:
     """Return a value of a policy, with what comes from the environment as it is written in the file."""
     if isinstance(value, str):
         return shown(given) if isinstance(given, FromEnvironment) else value
+    if isinstance(given, list) and isinstance(value, dict):  # names, which the policy has made a mapping
+        return [shown(entry) for entry in given]
     if isinstance(value, tuple):
         return [_redacted(entry, _get(given, (index,))) for index, entry in enumerate(value)]
     if isinstance(value, dict):
@@ -123,16 +130,16 @@ def _redacted(value: Any, given: Any) -> Any:
 
 def _finding(config: RunConfig, provider: Provider, level: Level, finding: PolicyFinding) -> Finding:
     given, message = _get(provider.setting, finding.path), finding.message
-    source = shown(given) if isinstance(given, FromEnvironment) else None
-    if source is None and any(_is_quoted(value, message) for value in _from_environment(provider.setting)):
-        source = "another entry"
+    quoted = (value for value in _from_environment(provider.setting) if _is_quoted(value, message))
+    source = given if isinstance(given, FromEnvironment) else next(quoted, None)
     if source is not None:
-        place = dotted(finding.path) or SETTING
-        message = f"{place}: unusable with the value of the environment variable in {source} (not shown)"
+        # A name from the environment may be a key of the policy, and so a part of the path.
+        place = dotted(_existing(provider.setting, finding.path)) or SETTING
+        message = f"{place}: unusable with the value of the environment variable in {shown(source)} (not shown)"
     return finding_at(config, (*provider.setting_path, *finding.path), provider, level, message)
 
 
-def _from_environment(value: Any) -> Iterator[str]:
+def _from_environment(value: Any) -> Iterator[FromEnvironment]:
     if isinstance(value, FromEnvironment):
         yield value
     elif isinstance(value, dict | list):
@@ -142,4 +149,4 @@ def _from_environment(value: Any) -> Iterator[str]:
 
 def _is_quoted(value: str, message: str) -> bool:
     start = value[:_COMPARED]
-    return any(text in message for text in (start, ascii(start)[1:-1], normalize_name(start)))
+    return any(text in message for text in (start, ascii(start)[1:-1], start.lower(), normalize_name(start)))

@@ -16,6 +16,9 @@ _SETTINGS = [
     "{limits: '${env.CANARY}'}",
     "{set: {x-a: '${env.CANARY}'}}",
     "{set: {x-a: '${user.id}${env.CANARY}'}, shadow: {allow: ['${env.CANARY}']}}",
+    "{from_request: ['${env.CANARY}', x-a]}",
+    "{from_request: {x-a: '${env.CANARY}'}}",
+    "{from_request: ['${env.CANARY}'], block: ['x-b', '${env.CANARY}']}",
     "'${env.CANARY}'",
 ]
 _CANARIES = ["sk-Canary_1", "Bearer sk-Canary_1", "sk-Canary_1\u00e9", "sk*Canary_1", f"sk-Canary_1{'a' * 500}"]

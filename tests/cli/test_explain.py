@@ -208,6 +208,10 @@ def test_provider_data(  # noqa: PLR0913 - a table
 BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "headers and data": (["-H", "X-A: sk-canary", "--data", '"sk-canary"'], "give either headers"),
     "no colon": (["-H", "sk-canary"], "a header given with -H has no colon; write -H 'Name: value'"),
+    "no colon in a request header": (
+        ["-R", "sk-canary"],
+        "a header given with -R has no colon; write -R 'Name: value'",
+    ),
     "no equals sign": (["--attribute", "sk-canary"], "an attribute has no `=`; write --attribute NAME=VALUE"),
     "an unknown option": (["--headr=sk-canary"], "No such option"),
     "no UTF-8": (["--data", "-"], "the provider data on standard input is not UTF-8 text"),
@@ -244,6 +248,39 @@ def test_an_unknown_provider(invoke: Invoke, write: Write) -> None:
         2,
         f"extra-headers explain: {path} has no inference provider 'other\\x1b'; it has [b]\\u2028\n",
     )
+
+
+PLAIN: dict[str, tuple[tuple[str, ...], list[tuple[str, str]], list[str]]] = {
+    "taken up": (("-R", "X-Subscription: canary"), [("x-maas-subscription", "allowed")], []),
+    "not listed": (("-R", "X-Other: canary", "-R", "x-other: canary"), [], ["x-other"]),
+    "beside the provider data": (
+        ("-H", "X-A: canary", "-R", "x-hint: canary"),
+        [("X-A", "allowed"), ("x-hint", "allowed")],
+        [],
+    ),
+    "twice": (("-R", "X-Hint: canary", "-R", "x-hint: canary"), [("x-hint", "duplicate")] * 2, []),
+    "from both": (
+        ("--data", '{"vllm_extra_headers": {"X_Hint": "canary"}}', "-R", "x-hint: canary"),
+        [("X_Hint", "duplicate"), ("x-hint", "duplicate")],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "expected", "ignored"), PLAIN.values(), ids=PLAIN)
+def test_plain_request_headers(
+    invoke: Invoke, write: Write, options: tuple[str, ...], expected: list[tuple[str, str]], ignored: list[str]
+) -> None:
+    """A listed name is decided on under the name to send, together with the provider data; others are ignored."""
+    path = write(provider("from_request: {X-Subscription: x-maas-subscription, x-hint: x-hint}"))
+
+    explained = json.loads(invoke("explain", path, *options, "--format", "json").out)
+    text = invoke("explain", path, *options).out
+
+    assert [(one["name"], one["reason"]) for one in explained["headers"]] == expected
+    assert explained["ignored"] == ignored
+    assert text.count("ignored (`from_request` does not list it)") == len(ignored)
+    assert "canary" not in text
 
 
 def test_the_provider_need_not_be_named(invoke: Invoke, write: Write) -> None:
