@@ -3,8 +3,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-python check format docs \
-	lock clean dashboards tools pictures fuzz soak bench
+.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-python check \
+	format docs docs-litellm lock clean dashboards tools pictures fuzz soak bench
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -80,6 +80,9 @@ docs: install ## write the generated parts of the documentation (one comes from 
 	@$(VENV)/bin/extra-headers blocklist --format markdown >> docs/blocklist.md
 	@$(PYTHON) -m tests.providers.matrix > docs/providers.md.new
 	@mv docs/providers.md.new docs/providers.md
+
+docs-litellm: .venv-litellm/.installed ## write the table of endpoints in docs/litellm.md from what a proxy does
+	@.venv-litellm/bin/python -m tests.litellm.matrix
 
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	pyproject.toml

@@ -24,6 +24,7 @@ FIELDS = (PLAIN, BODY, SCOPED, *AS_HEADERS)
 
 REDACTED = "[redacted]"
 
+
 type Pairs = list[tuple[str, object]]
 
 
@@ -134,7 +135,9 @@ def redact_copies(data: MutableMapping[str, Any], caller: CallerHeaders) -> None
     names = caller.names()
     if not names:
         return
-    for holder in (request, data.get("metadata"), data.get("litellm_metadata")):
+    copies = [data.get("metadata"), data.get("litellm_metadata")]
+    copies += [each.get("requester_metadata") for each in copies if isinstance(each, dict)]
+    for holder in (request, *copies):
         if isinstance(holder, dict) and isinstance(headers := holder.get("headers"), Mapping):
             holder["headers"] = dict(_redacted(headers, names))
 
@@ -142,3 +145,16 @@ def redact_copies(data: MutableMapping[str, Any], caller: CallerHeaders) -> None
 def _redacted(headers: Mapping[Any, Any], names: set[str]) -> Iterator[tuple[Any, Any]]:
     for name, value in headers.items():
         yield name, REDACTED if normalize_name(str(name)) in names else value
+
+
+def redact_call(details: object) -> None:
+    """Overwrite the values of headers in what LiteLLM notes of a call for its callbacks; the call itself keeps them."""
+    arguments = details.get("additional_args") if isinstance(details, dict) else None
+    sent = arguments.get("complete_input_dict") if isinstance(arguments, Mapping) else None
+    if isinstance(details, dict) and isinstance(arguments, Mapping) and isinstance(sent, Mapping) and BODY in sent:
+        shown = {name: _names_alone(value) if name == BODY else value for name, value in sent.items()}
+        details["additional_args"] = {**arguments, "complete_input_dict": shown}
+
+
+def _names_alone(headers: object) -> object:
+    return dict.fromkeys(headers, REDACTED) if isinstance(headers, Mapping) else REDACTED

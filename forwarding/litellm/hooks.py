@@ -11,17 +11,21 @@ from litellm.integrations.custom_logger import CustomLogger
 from litellm.types.utils import MCP_GUARDRAIL_CALL_TYPES, CallTypes
 
 from ..enforcement import OutboundHeaders, RequestDecision
-from .caller import BODY, HEADER_FIELDS, PLAIN, CallerHeaders
+from .caller import BODY, HEADER_FIELDS, PLAIN, CallerHeaders, redact_call
 from .deployments import Deployment, Deployments
 from .passthrough import deployment_of_call
 from .refusal import failing_closed, refused
-from .requests import Request, of_call, take
-from .users import NOBODY, span_of, user_of
+from .requests import Request, of_call, request_of_pass_through, take
 
 # The data of these is what the caller sends to a tool or, byte for byte, to a provider.
 _NOT_A_CALL_TO_A_MODEL = MCP_GUARDRAIL_CALL_TYPES | {"pass_through_endpoint"}
-# LiteLLM sends no header fields here, neither the caller's nor the operator's.
-_NO_HEADERS_SENT = frozenset({CallTypes.aspeech, CallTypes.amoderation, CallTypes.acreate_file})
+# LiteLLM sends no header fields here, neither the caller's nor the operator's; of some, for this provider.
+_NO_HEADERS_SENT: Mapping[object, str | None] = {
+    CallTypes.acreate_file: None,
+    CallTypes.amoderation: None,
+    CallTypes.aspeech: "openai",
+    CallTypes.atranscription: "openai",
+}
 # Of the two header fields, its openai client sends one as headers and the other in the body.
 _HEADERS_ALONE = frozenset({CallTypes.aimage_generation, CallTypes.image_generation})
 
@@ -54,6 +58,22 @@ class ExtraHeadersCallback(CustomLogger):  # type: ignore[misc]
             deployment_of_call.set(deployment)
             return _with_headers(kwargs, call_type, deployment)
 
+    @override
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        """Take the values of headers out of what LiteLLM tells its callbacks of the call."""
+        redact_call(kwargs)
+
+    @override
+    def log_post_api_call(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """Take them out again, for LiteLLM tells of the call anew when it is answered."""
+        redact_call(kwargs)
+
+    @override
+    async def async_logging_hook(self, kwargs: Any, result: Any, call_type: Any) -> Any:
+        """Take them out of what the callbacks of a call that succeeded get."""
+        redact_call(kwargs)
+        return kwargs, result
+
     def decide_on_pass_through(
         self, deployment: Deployment | None, caller: Mapping[str, object], own: Mapping[str, Any], auth: Any
     ) -> OutboundHeaders | None:
@@ -65,14 +85,13 @@ class ExtraHeadersCallback(CustomLogger):  # type: ignore[misc]
         """
         target = deployment or self._deployments.no_deployment("")
         target = replace(target, outbound_names=target.outbound_names | own.keys())
-        headers = CallerHeaders({PLAIN: caller} if caller else {})
-        request = Request(None, headers, NOBODY if auth is None else user_of(auth), span_of(auth))
+        request = request_of_pass_through(CallerHeaders({PLAIN: caller} if caller else {}), auth)
         return _headers_of(_decided(request, target), target)
 
 
 def _with_headers(kwargs: dict[str, Any], call_type: object, deployment: Deployment) -> dict[str, Any]:
     call = {name: value for name, value in kwargs.items() if name not in HEADER_FIELDS} | dict(deployment.own)
-    if call_type in _NO_HEADERS_SENT:
+    if call_type in _NO_HEADERS_SENT and _NO_HEADERS_SENT[call_type] in (None, deployment.provider):
         return call
     request = of_call(kwargs, deployment)
     added = _headers_of(_decided(request, deployment), deployment)

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
+from litellm.constants import PASS_THROUGH_HEADER_PREFIX
 from litellm.passthrough.utils import BasePassthroughUtils
 from litellm.proxy.pass_through_endpoints import pass_through_endpoints
 
@@ -56,11 +57,10 @@ def control_pass_through(decide: Decide) -> None:
     def forward_headers_from_request(
         request_headers: dict[str, Any], headers: dict[str, Any], forward_headers: object = None
     ) -> dict[str, Any]:
-        own = dict(headers)
         with failing_closed():
-            found = choose(dict(request_headers), dict(own), forward_headers)
-            caller = _callers(found, own)
-            added = decide(deployment_of_call.get(), caller, own, _auth.get())
+            own = _operators(headers, request_headers)
+            found = choose(dict(request_headers), dict(headers), forward_headers)
+            added = decide(deployment_of_call.get(), _callers(found, own), own, _auth.get())
             return own if added is None else added.matching_spelling_of(own).merged_with(own)
 
     request: Any = pass_through_endpoints.pass_through_request
@@ -78,6 +78,12 @@ def control_pass_through(decide: Decide) -> None:
     endpoints.pass_through_request = pass_through_request
 
 
+def _operators(headers: Mapping[str, Any], request_headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which of an endpoint's own headers are the operator's: some endpoints put the caller's among them."""
+    sent = {(name.lower(), value) for name, value in request_headers.items()}
+    return {name: value for name, value in headers.items() if (name.lower(), value) not in sent}
+
+
 def _callers(found: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, object]:
     """Return which headers of a pass-through request are the caller's, and not for the proxy itself.
 
@@ -86,5 +92,7 @@ def _callers(found: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, obje
     return {
         name: value
         for name, value in found.items()
-        if normalize_name(name) not in _FOR_THE_PROXY and not (name in own and own[name] == value)
+        if normalize_name(name) not in _FOR_THE_PROXY
+        and not name.lower().startswith(PASS_THROUGH_HEADER_PREFIX)  # taken up by LiteLLM without the prefix
+        and not (name in own and own[name] == value)
     }

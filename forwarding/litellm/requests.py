@@ -16,15 +16,34 @@ from ..policy.identity import User
 from .caller import PLAIN, CallerHeaders, redact_copies
 from .deployments import Deployment
 from .own_credentials import is_callers_choice
-from .users import headers_about, span_of, user_of
+from .users import NOBODY, headers_about, span_of, user_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """LiteLLM's ids of a request, by which a call is known to belong to it."""
+
+    call: object = None
+    key: object = None
+    """Of the user."""
+    traces: set[object] = field(default_factory=set)
+    """Of the calls so far: a call that is translated to another one has a new call id, and the same one of these."""
+
+    def lead_to(self, kwargs: Mapping[str, Any], key: object) -> bool:
+        """Whether a call belongs to the request."""
+        trace = kwargs.get("litellm_trace_id")
+        if self.call is not None and self.call == kwargs.get("litellm_call_id"):
+            self.traces.add(trace)
+            return True
+        # A caller can choose the trace id, but not the context that the request is found in.
+        return trace is not None and trace in self.traces and self.key == key
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a request has to decide on, and what was decided for each deployment that it led to."""
 
-    call_id: object
-    """LiteLLM's id of the request, by which a call is known to be the request's."""
+    ids: _Ids
     caller: CallerHeaders
     user: User | None
     """None for a call of the proxy itself."""
@@ -44,7 +63,7 @@ class Request:
             return deployment.enforcer.decide(headers, deployment.outbound_names, deployment.base_url, user, identity)
 
 
-# A task that outlives the request keeps its context; the id then keeps the request's headers off the task's own calls.
+# A task that outlives the request keeps its context; the ids then keep the request's headers off the task's own calls.
 _current: ContextVar[Request | None] = ContextVar("extra_headers_litellm_request", default=None)
 
 
@@ -59,7 +78,9 @@ def take(data: dict[str, Any], auth: Any) -> None:
         caller = caller.without(("api_key",))
     about_user = headers_about(auth, data.get(PLAIN))
     to_decide = caller.without_equal({PLAIN: about_user})
-    _current.set(Request(data.get("litellm_call_id"), to_decide, user_of(auth), span_of(auth), about_user))
+    _current.set(
+        Request(_Ids(data.get("litellm_call_id"), _key_of(auth)), to_decide, user_of(auth), span_of(auth), about_user)
+    )
     redact_copies(data, caller)
     for name in caller.fields:
         del data[name]
@@ -71,11 +92,20 @@ def of_call(kwargs: Mapping[str, Any], deployment: Deployment) -> Request:
     A call that the first hook has not seen has one of its own. It is the proxy's own call, or a caller's by another
     way; then all that the operator's configuration does not say is the caller's.
     """
-    request, call_id = _current.get(), kwargs.get("litellm_call_id")
-    if request is not None and call_id is not None and request.call_id == call_id:
-        return request
     holders = [kwargs.get(name) for name in ("litellm_metadata", "metadata")]
     found = [holder.get("user_api_key_auth") for holder in holders if isinstance(holder, dict)]
     auth = next((each for each in found if each is not None), None)
+    request = _current.get()
+    if request is not None and request.ids.lead_to(kwargs, _key_of(auth)):
+        return request
     caller = CallerHeaders.in_data(kwargs).without(("api_key",)).without_equal(deployment.own)
-    return Request(None, caller, None if auth is None else user_of(auth), span_of(auth))
+    return Request(_Ids(), caller, None if auth is None else user_of(auth), span_of(auth))
+
+
+def _key_of(auth: Any) -> object:
+    return getattr(auth, "api_key", None)
+
+
+def request_of_pass_through(caller: CallerHeaders, auth: Any) -> Request:
+    """Return the request of a pass-through endpoint."""
+    return Request(_Ids(), caller, NOBODY if auth is None else user_of(auth), span_of(auth))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from .cookies import keep_no_cookies
 from .deployments import Deployments
 from .hooks import ExtraHeadersCallback
 from .passthrough import control_pass_through
@@ -39,5 +40,6 @@ def start_callback() -> ExtraHeadersCallback:
     for warning in warnings_of(config):
         _log.warning("extra_headers: %s", warning)
     callback = ExtraHeadersCallback(deployments)
+    keep_no_cookies()
     control_pass_through(callback.decide_on_pass_through)
     return callback

@@ -33,6 +33,8 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 CHECKED_BY: Mapping[tuple[str, str], str] = {
     ("docs/cli.md", "text"): "tests/cli/test_references.py",
+    ("docs/litellm.md", "shell"): "tests/litellm/test_docs.py",
+    ("docs/litellm.md", "yaml"): "tests/litellm/test_docs.py",
     ("docs/otel-collector.md", "yaml"): "tests/docs/test_otel_collector.py",
     ("docs/clients.md", "python"): "tests/clients/test_docs.py",
     ("docs/quick-start.md", "python"): "tests/docs/test_quick_start.py",

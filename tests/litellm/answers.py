@@ -66,8 +66,6 @@ _failed: set[str] = set()
 
 def answer(request: ReceivedRequest) -> Answer:
     """Answer as a provider whose model `failing` always fails, and `flaky` every other time."""
-    if request.head.startswith(b"GET") and request.values("upgrade"):
-        return Answer(403, b"{}")
     path = request.path.partition("?")[0]
     path = (path.rpartition("/v1")[2] or path).replace("/openai/deployments/test-model", "")
     if path in _ANSWERS and request.method == "POST":
@@ -76,6 +74,9 @@ def answer(request: ReceivedRequest) -> Answer:
         return Answer(200, b"RIFF", "audio/wav")
     if request.body[:1] == b"{":
         called = json.loads(request.body).get("model")
+        if called == "cookie":
+            given = answer_as_provider(request)
+            return Answer(200, given.body, f"{given.content_type}\r\nset-cookie: session=EVIL; Path=/")
         if called == "failing" or (called == "flaky" and _fails_now()):
             return Answer(500, b'{"error": {"message": "the provider failed"}}')
     if path == "/chat/completions" and request.path != "/v1/chat/completions":

@@ -4,19 +4,7 @@ from typing import Any
 
 from litellm.proxy._types import UserAPIKeyAuth
 
-MASTER_KEY = "sk-Kz83hf7Hdj29dkfj3"
-ALICE, BOB, NOBODY = "sk-alice-4821", "sk-bob-9034", "sk-nobody-1157"
-USERS: dict[str, dict[str, Any]] = {
-    MASTER_KEY: {"user_id": "admin"},
-    ALICE: {
-        "user_id": "alice",
-        "team_id": "red",
-        "key_alias": "alice-laptop",
-        "metadata": {"cost-center": "4711", "key_alias": "spoofed"},
-    },
-    BOB: {"user_id": "bob", "team_id": "blue"},
-    NOBODY: {},
-}
+from tests.litellm.keys import USERS
 
 
 async def authenticate(request: Any, api_key: str) -> UserAPIKeyAuth:  # noqa: ARG001 - LiteLLM's signature

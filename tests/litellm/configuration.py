@@ -1,7 +1,11 @@
 """The configuration of the proxy that most tests share."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from tests.attacks.corpus import CASES, Case
+from tests.litellm.keys import MASTER_KEY
 
 PROVIDER_KEY = "the-provider-key"
 POLICY = {"block": ["x-internal-*"]}
@@ -35,6 +39,30 @@ MODELS = [
     model("own-key", configurable_clientside_auth_params=["api_key"]),
     model("failing", "openai/failing"),
     model("flaky", "openai/flaky"),
+    model("cookie", "openai/cookie"),
+    model("cookie-vllm", "hosted_vllm/cookie"),
+    model("cookie-claude", "anthropic/cookie", api_base="{root}"),
+]
+
+
+def _by_policy() -> dict[str, list[Case]]:
+    """Return the attack corpus by the model that each case is sent to, of one operator's settings each."""
+    found: dict[str, list[Case]] = {}
+    for case in CASES:
+        found.setdefault(json.dumps([case.policy, case.outbound]), []).append(case)
+    return {f"corpus-{number}": cases for number, cases in enumerate(found.values())}
+
+
+CORPUS = _by_policy()
+SHARED_MODELS = MODELS + [
+    # LiteLLM takes entries with equal parameters for one deployment.
+    model(
+        name,
+        policy=dict(cases[0].policy) or True,
+        extra_headers=dict.fromkeys(cases[0].outbound, "the-operators"),
+        timeout=700 + number,
+    )
+    for number, (name, cases) in enumerate(CORPUS.items())
 ]
 
 
@@ -45,9 +73,19 @@ def configuration(models: Sequence[dict[str, Any]], **sections: Any) -> dict[str
         "litellm_settings": {"callbacks": ["extra_headers.forwarding.litellm.callback"], "num_retries": 0},
         "callback_settings": {"extra_headers": POLICY},
         "general_settings": {
-            "master_key": "sk-Kz83hf7Hdj29dkfj3",
+            "master_key": MASTER_KEY,
             "custom_auth": "tests.litellm.auth.authenticate",
             "forward_client_headers_to_llm_api": True,
+            "pass_through_endpoints": [
+                {
+                    "path": path,
+                    "target": "{v1}/embeddings",
+                    "headers": {"Authorization": f"Bearer {PROVIDER_KEY}", "X-Operator": "the-operators"},
+                    "forward_headers": forward,
+                    "auth": True,
+                }
+                for path, forward in (("/custom", False), ("/custom-forwarding", True))
+            ],
         },
         "router_settings": {"fallbacks": [{"strict": ["gpt"]}, {"failing": ["gpt"]}]},
     }

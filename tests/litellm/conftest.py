@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.litellm.configuration import MODELS
+from tests.litellm.configuration import SHARED_MODELS
 from tests.litellm.proxy import Proxy, running
 
 # `make test-litellm` fails where nothing is collected.
@@ -15,7 +15,7 @@ collect_ignore_glob = [] if find_spec("litellm") else ["test_*.py"]
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """Start the proxy."""
-    with running(tmp_path_factory.mktemp("proxy"), MODELS) as proxy:
+    with running(tmp_path_factory.mktemp("proxy"), SHARED_MODELS) as proxy:
         yield proxy
 
 

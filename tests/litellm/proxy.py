@@ -16,8 +16,8 @@ from extra_headers.forwarding.testing.processes import ServerProcess, free_port
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from tests.litellm.answers import answer
 from tests.litellm.configuration import configuration
+from tests.litellm.keys import MASTER_KEY
 
-MASTER_KEY = "sk-Kz83hf7Hdj29dkfj3"
 MESSAGES = [{"role": "user", "content": "hi"}]
 
 Counts = dict[tuple[str, ...], float]
@@ -91,16 +91,21 @@ class Proxy:
 
     def series(self, metric: str) -> dict[tuple[tuple[str, str], ...], float]:
         """Return a metric's values by its labels."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=10)
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
         return {
             tuple(sorted(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
+            for family in text_string_to_metric_families(self.metrics().decode())
             for sample in family.samples
             if sample.name == metric
         }
+
+    def metrics(self) -> bytes:
+        """Return what the add-on's endpoint serves."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read()
+        finally:
+            connection.close()
 
 
 def grown(before: Counts, after: Counts) -> Counts:
@@ -122,6 +127,13 @@ def environment(directory: Path, metrics_port: int) -> dict[str, str]:
         "EXTRA_HEADERS_CAPTURE_USER": "true",
         "HOSTED_VLLM_API_KEY": "the-provider-key",
     }
+
+
+def pass_through(provider: RecordingProvider) -> dict[str, str]:
+    """Return the environment in which LiteLLM's own pass-through endpoints lead to the recording provider."""
+    root = f"http://127.0.0.1:{provider.port}"
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "the-provider-key")
+    return {"OPENAI_API_BASE": root, "ANTHROPIC_API_BASE": root, **keys}
 
 
 def written(directory: Path, config: Mapping[str, Any], provider: RecordingProvider) -> Path:
@@ -149,7 +161,7 @@ def running(
             [program(), "--config", str(path), "--host", "127.0.0.1", "--port", str(port)],
             f"http://127.0.0.1:{port}/health/liveliness",
             directory / "proxy.log",
-            environment={**environment(directory, metrics_port), **(env or {})},
+            environment={**environment(directory, metrics_port), **pass_through(provider), **(env or {})},
             timeout=180,
         )
         with server:

@@ -3,8 +3,8 @@
 import pytest
 
 from extra_headers.telemetry import contract
-from tests.litellm.auth import ALICE, BOB, NOBODY
 from tests.litellm.configuration import PROVIDER_KEY
+from tests.litellm.keys import ALICE, BOB, NOBODY
 from tests.litellm.proxy import Proxy, grown
 
 
