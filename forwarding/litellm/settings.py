@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..policy.entries import set_conflicts
-from ..policy.model import Policy, PolicyError, parse_policy
+from ..policy.model import Policy, PolicyError, PolicyFinding, parse_policy
 
 SETTING = "extra_headers"
+
+_NOT_HERE = {
+    "field": "LiteLLM has no provider data; callers send `extra_headers` in the body of the request",
+    "from_request": "the LiteLLM host takes up no plain headers; callers send `extra_headers` in the body of the request",
+}
 
 
 def default_policy(config: Mapping[str, Any]) -> Policy:
@@ -91,9 +96,10 @@ def _parsed(setting: object, subject: str) -> Policy:
         message = "is null; write true or a mapping, or leave it out"
         raise PolicyError(f"extra_headers of {subject} {message}")
     policy = parse_policy(setting, subject)
-    if policy.field is not None:
-        raise PolicyError(
-            f"extra_headers of {subject} is unusable:\n  - field: LiteLLM has no provider data; callers send "
-            "`extra_headers` in the body of the request; remove the setting"
-        )
+    for name, reason in _NOT_HERE.items():
+        if getattr(policy, name):
+            message = f"{name}: {reason}; remove the setting"
+            raise PolicyError(
+                f"extra_headers of {subject} is unusable:\n  - {message}", [PolicyFinding((name,), message)]
+            )
     return policy

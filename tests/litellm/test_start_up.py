@@ -31,6 +31,10 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
         "never be unblocked",
     ),
     "OGX's field": ({"callback_settings": {"extra_headers": {"field": "vllm_extra_headers"}}}, "no provider data"),
+    "plain headers to take up": (
+        {"callback_settings": {"extra_headers": {"from_request": ["x-a"]}}},
+        "no plain headers",
+    ),
     "a header that two settings send": (
         {"model_list": [model("gpt", policy={"set": {"x-a": "${user.id}"}}, extra_headers={"X-A": "1"})]},
         "set.x-a",
