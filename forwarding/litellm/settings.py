@@ -13,7 +13,7 @@ SETTING = "extra_headers"
 
 _NOT_HERE = {
     "field": "LiteLLM has no provider data; callers send `extra_headers` in the body of the request",
-    "from_request": "the LiteLLM host takes up no plain headers; callers send `extra_headers` in the body of the request",
+    "from_request": "no plain headers are taken up on LiteLLM; callers send `extra_headers` in the body of the request",
 }
 
 
