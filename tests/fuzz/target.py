@@ -50,7 +50,7 @@ def _check_setting(text: bytes) -> Policy | None:
         assert message.replace("\n  - ", "").isprintable()
         assert message.isascii()
         return None
-    again = parse_policy(policy.model_dump(), _SUBJECT)
+    again = parse_policy(policy.model_dump(exclude_none=True), _SUBJECT)
     assert (again, again.digest) == (policy, policy.digest)
     return policy
 

@@ -37,7 +37,9 @@ def _lower_bounds(host: str) -> dict[str, Version]:
 
 def test_this_environment_holds_its_lock() -> None:
     """What is installed is what the lock of this very environment pins."""
-    name = Path(sys.prefix).name.removeprefix(".venv").removeprefix("-") or "dev"
+    name = Path(sys.prefix).name.removeprefix(".venv").removeprefix("-")
+    # One for another Python, such as .venv-3.13, holds the lock of .venv.
+    name = "dev" if name in ("", f"{sys.version_info.major}.{sys.version_info.minor}") else name
     locked = _locked(name)
     host = "ogx" if "ogx" in locked else "llama-stack"
     names = _lower_bounds(host)

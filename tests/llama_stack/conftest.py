@@ -39,6 +39,8 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     directory = tmp_path_factory.mktemp("llama-stack")
     with OtlpReceiver() as collector:
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        # By it, the tests find the span of each call.
+        environment["EXTRA_HEADERS_PROPAGATE"] = "traceparent"
         with running(directory, environment, change=_add_responses) as stack:
             yield Traced(stack, collector)
 
