@@ -7,17 +7,14 @@ next caller's call. A redirect would hand a caller's headers, and the identity h
 import sys
 from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
-from http.cookiejar import Cookie, CookiePolicy, DefaultCookiePolicy
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.request import Request
 
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 _EXTENSION = "extra_headers"
 
 added_names: ContextVar[Collection[str]] = ContextVar("extra_headers_added_names", default=())
 """Names of the headers on the calls of this context that must stay with the server that they are meant for."""
-calls_for_callers: ContextVar[bool] = ContextVar("extra_headers_calls_for_callers", default=False)
-"""Whether the calls of this context are made for a caller, by a client that has other uses, too."""
 
 
 def keep_no_cookies(http_client: Any) -> None:
@@ -31,36 +28,6 @@ def protect(http_client: Any) -> None:
     hooks = http_client.event_hooks["request"]
     if stay_with_the_server_async not in hooks:
         hooks.append(stay_with_the_server_async)
-
-
-def keep_no_callers_cookies(http_client: Any) -> None:
-    """Make an httpx or httpx2 client store no cookie from calls that are made for a caller; others are as before."""
-    jar = http_client.cookies.jar
-    policy = jar._policy  # noqa: SLF001 - there is no public name for it
-    if not isinstance(policy, _NotForCallers):
-        jar.set_policy(_NotForCallers(policy))
-
-
-class _NotForCallers(CookiePolicy):
-    """Another policy, but for calls that are made for a caller."""
-
-    def __init__(self, policy: CookiePolicy) -> None:
-        self._policy = policy
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._policy, name)
-
-    def set_ok(self, cookie: Cookie, request: Request) -> bool:
-        return not calls_for_callers.get() and self._policy.set_ok(cookie, request)
-
-    def return_ok(self, cookie: Cookie, request: Request) -> bool:
-        return not calls_for_callers.get() and self._policy.return_ok(cookie, request)
-
-    def domain_return_ok(self, domain: str, request: Request) -> bool:
-        return not calls_for_callers.get() and self._policy.domain_return_ok(domain, request)
-
-    def path_return_ok(self, path: str, request: Request) -> bool:
-        return self._policy.path_return_ok(path, request)
 
 
 def stay_with_the_server(request: Any) -> None:
