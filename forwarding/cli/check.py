@@ -1,7 +1,6 @@
 """`extra-headers check`."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   extra-headers check run.yaml
+  extra-headers check config.yaml  # of a LiteLLM proxy
   extra-headers check --format json staging.yaml production.yaml
   extra-headers check --format github run.yaml  # in a GitHub workflow
   kustomize build | extra-headers check -
@@ -43,10 +43,14 @@ _GITHUB_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 def check(context: click.Context, *, files: Sequence[str], form: str) -> int:
     """Check the policies in a run config without starting a server. `-` reads standard input.
 
-    Prints the policy of each provider with extra headers, and everything that is wrong: entries that can never match,
-    settings that OGX ignores, providers that read each other's headers, identity headers without authentication.
+    RUN_CONFIG is an OGX run config or a LiteLLM config.yaml; its sections tell which.
 
-    ${env.NAME} is replaced from the environment, as OGX does it. Values from the environment are not printed.
+    Prints the policy of each provider with extra headers, and everything that is wrong: entries that can never match,
+    settings that the host ignores, providers that read each other's headers, identity headers without authentication,
+    and settings of LiteLLM that let headers pass unchecked.
+
+    ${env.NAME} and os.environ/NAME are replaced from the environment, as the host does it. Values from the environment
+    are not printed.
     """
     reports = [_report(path) for path in files]
     if form == "json":
@@ -65,6 +69,7 @@ class _Report:
     def __init__(self, path: str) -> None:
         self.path = path
         self.unusable: str | None = None
+        self.wanting = 0
         self.without = 0
         self.checked: Sequence[Checked] = ()
         self.findings: Sequence[Finding] = ()
@@ -77,16 +82,18 @@ class _Report:
 
 
 def _report(path: str) -> _Report:
-    from ..run_config import checks, providers, yaml_document  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - too slow for `--help`
+    from . import configuration  # noqa: PLC0415 - likewise
 
     report = _Report(path)
     try:
-        config = providers.read_run_config(path, os.environ)
-    except yaml_document.UnusableFileError as error:
+        config = configuration.read(path)
+    except UnusableFileError as error:
         report.unusable = str(error)
         return report
-    report.checked, report.findings = checks.check(config)
-    report.without = len(config.providers) - len(report.checked)
+    report.checked, report.findings = configuration.check(config)
+    report.wanting = sum(provider.wants_headers for provider in config.providers)
+    report.without = len(config.providers) - report.wanting
     return report
 
 
@@ -202,8 +209,6 @@ def _value(value: object) -> str:
 def _summary(report: _Report) -> str:
     counts = Counter(finding.level.value for finding in report.findings)
     found = [f"{number} {level}{'s' if number > 1 else ''}" for level, number in sorted(counts.items())]
-    with_headers = len(report.checked)
-    providers = (
-        f"{with_headers} provider{'' if with_headers == 1 else 's'} with extra headers, {report.without} without"
-    )
+    plural = "" if report.wanting == 1 else "s"
+    providers = f"{report.wanting} provider{plural} with extra headers, {report.without} without"
     return f"{providers}; {', '.join(found) or 'no problems found'}"

@@ -1,7 +1,6 @@
 """`extra-headers explain`."""
 
 import json
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,7 +31,12 @@ _MAX_DATA = 1024 * 1024
 
 @click.command(epilog=_EPILOG)
 @click.argument("file", metavar="RUN_CONFIG", type=click.Path())
-@click.option("--provider", "wanted", metavar="ID", help="The provider's id. Needed if several have extra headers.")
+@click.option(
+    "--provider",
+    "wanted",
+    metavar="ID",
+    help="The provider's id, or the model's name. Needed if several have extra headers.",
+)
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="An extra header; repeatable.")
 @click.option(
     "-R",
@@ -42,7 +46,9 @@ _MAX_DATA = 1024 * 1024
     metavar="'NAME: VALUE'",
     help="A plain request header; repeatable.",
 )
-@click.option("--data", metavar="JSON", help="The whole provider data instead; - reads it from standard input.")
+@click.option(
+    "--data", metavar="JSON", help="The whole provider data, or request body, instead; - reads it from standard input."
+)
 @click.option("--user", "user_id", metavar="ID", help="The authenticated user, for the headers in `set`.")
 @click.option("--tenant", metavar="TENANT", help="The user's tenant.")
 @click.option(
@@ -65,9 +71,11 @@ def explain(  # noqa: PLR0913 - the command's options
 ) -> int:
     """Show the decision on each header, and the rule behind it. RUN_CONFIG `-` is standard input.
 
-    -H is a header in the provider data, -R a plain header of the caller's request, which counts if the policy lists it
-    in `from_request`. Simulates a chat completion, including the headers that the outbound request has anyway. Values
-    are checked and never printed.
+    RUN_CONFIG is an OGX run config or a LiteLLM config.yaml.
+
+    -H is a header in the provider data, or in `extra_headers` of a LiteLLM request's body. -R is a plain header of the
+    caller's request, which counts if the policy lists it in `from_request`; there is none on LiteLLM. Simulates a chat
+    completion, including the headers that the outbound request has anyway. Values are checked and never printed.
     """
     if headers and data is not None:
         _refuse(context, "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data")
@@ -85,6 +93,8 @@ def explain(  # noqa: PLR0913 - the command's options
     from . import explain_output  # noqa: PLC0415 - likewise
 
     config, checked, policy = _policy_of(context, file, wanted)
+    if plain and checked.provider.field is not None:
+        _refuse(context, f"no policy of {config.host} takes up plain headers; give the header with -H")
     provider_data = _from_data(context, data, checked) if data is not None else merged(_pairs(headers))
     received = [(name.lower(), value) for name, value in _pairs(plain)]
     caller = merged((), provider_data, taken_from_request(received, policy.from_request))
@@ -138,21 +148,19 @@ def _from_data(context: click.Context, data: str, checked: "Checked") -> object 
 
 def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[RunConfig, Checked, Policy]":
     """Return the provider that is asked for, if its policy can be used."""
-    from ..run_config.checks import check_provider  # noqa: PLC0415 - too slow for `--help`
-    from ..run_config.environment import shown  # noqa: PLC0415 - likewise
+    from ..run_config.environment import shown  # noqa: PLC0415 - too slow for `--help`
     from ..run_config.findings import Level  # noqa: PLC0415 - likewise
     from ..run_config.policies import check_policy  # noqa: PLC0415 - likewise
-    from ..run_config.providers import read_run_config  # noqa: PLC0415 - likewise
     from ..run_config.yaml_document import UnusableFileError  # noqa: PLC0415 - likewise
-    from . import console  # noqa: PLC0415 - likewise
+    from . import configuration, console  # noqa: PLC0415 - likewise
 
     path = console.file_name(file)
     try:
-        config = read_run_config(file, os.environ)
+        config = configuration.read(file)
     except UnusableFileError as error:
         _fail(context, f"{path} {error}")
     provider = _chosen(context, path, config, wanted)
-    wrong = [finding for finding in check_provider(config, provider) if finding.level is Level.ERROR]
+    wrong = [finding for finding in configuration.check_provider(config, provider) if finding.level is Level.ERROR]
     checked, _ = check_policy(config, provider)
     if checked.policy is None or wrong:
         more = f"; `extra-headers check` shows {len(wrong) - 1} more" if len(wrong) > 1 else ""

@@ -101,6 +101,8 @@ def _outcome(checked: Checked, policy: Policy, explanation: Explanation) -> str:
         return f"Extra headers are off for {provider}: they are ignored, and none is sent."
     if explanation.status is not None:
         return f"The request is rejected with status {explanation.status}; nothing is sent to {provider}."
+    if not explanation.headers and checked.provider.field is not None:
+        return f"No extra headers: the body has no {checked.field}."
     if not explanation.headers:
         return f"No extra headers: neither under {checked.field} in the provider data nor from `from_request`."
     sent = len(explanation.evaluation.forwarded)

@@ -1,8 +1,10 @@
-"""JSON Schemas, generated from the policy's own model: of the `extra_headers` value, and of a whole run config."""
+"""JSON Schemas, generated from the policy's own model: of the `extra_headers` value, and of a host's whole file."""
 
 import json
 from typing import Any
 
+from ..litellm.misplaced import DEFAULTS
+from ..litellm.settings import NOT_HERE
 from ..policy.model import Policy
 from ..run_config.providers import MODULE
 from ..run_config.providers import SETTING as _SETTING
@@ -68,9 +70,42 @@ def run_config_schema() -> dict[str, Any]:
     }
 
 
-def render(*, run_config: bool = False) -> str:
-    """Return a schema as text."""
-    return json.dumps(run_config_schema() if run_config else schema(), indent=2) + "\n"
+def litellm_schema() -> dict[str, Any]:
+    """Return the schema of a LiteLLM config.yaml, which restricts nothing but `extra_headers` and where it may be."""
+    value = schema()
+    definitions = value.pop("$defs")
+    value.pop("$schema")
+    value["anyOf"] = [kind for kind in value["anyOf"] if kind != {"type": "null"}]
+    for name in NOT_HERE:
+        del definitions["Policy"]["properties"][name]
+    definitions[_REFERENCE_NAME] = {
+        "title": "Environment variable",
+        "description": "LiteLLM replaces it when the proxy starts, but for entries of lists: os.environ/NAME.",
+        "type": "string",
+        "pattern": "^os\\.environ/",
+    }
+    policy = {"type": "object", "properties": {_SETTING: {"$ref": f"#/$defs/{_SETTING}"}}}
+    entry = {
+        "type": "object",
+        "properties": {
+            "model_info": policy,
+            _SETTING: {"not": {}, "description": "LiteLLM ignores it here; move it into `model_info`."},
+        },
+    }
+    return {
+        "$schema": _DIALECT,
+        "title": "LiteLLM config.yaml with extra_headers",
+        "description": "Checks the default policy and those of models, and accepts everything else.",
+        "type": "object",
+        "properties": {DEFAULTS: policy, "model_list": {"type": "array", "items": entry}},
+        "$defs": {_SETTING: value, **definitions},
+    }
+
+
+def render(whole: str | None = None) -> str:
+    """Return a schema as text: of a value, or of a whole `run-config` or `litellm` file."""
+    make = {None: schema, "run-config": run_config_schema, "litellm": litellm_schema}[whole]
+    return json.dumps(make(), indent=2) + "\n"
 
 
 def _without_null(setting: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ _EPILOG = """\b
 Examples:
   extra-headers schema > extra-headers.schema.json
   extra-headers schema --run-config > run-config.schema.json
+  extra-headers schema --litellm > litellm.schema.json
 
 \b
 With the YAML language server (VS Code and others), start a run config with:
@@ -14,8 +15,9 @@ With the YAML language server (VS Code and others), start a run config with:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--run-config", is_flag=True, help="The schema of a whole run config.")
-def schema(*, run_config: bool) -> None:
+@click.option("--run-config", "whole", flag_value="run-config", help="The schema of a whole OGX run config.")
+@click.option("--litellm", "whole", flag_value="litellm", help="The schema of a whole LiteLLM config.yaml.")
+def schema(*, whole: str | None) -> None:
     """Print the JSON Schema of `extra_headers`, for editors.
 
     By default, it describes the value of `extra_headers` in a provider's config, in draft 2020-12. The schema cannot
@@ -23,4 +25,4 @@ def schema(*, run_config: bool) -> None:
     """
     from .json_schema import render  # noqa: PLC0415 - too slow for `--help`
 
-    click.echo(render(run_config=run_config), nl=False)
+    click.echo(render(whole), nl=False)

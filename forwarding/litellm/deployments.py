@@ -10,10 +10,10 @@ from typing import Any
 
 import litellm
 
-from ..client_headers import HTTP_CLIENT_NAMES, SIGNED_NAMES
 from ..enforcement import Enforcer
 from ..policy.model import Policy, PolicyError
 from .caller import BODY, PLAIN
+from .outbound_names import client_names
 from .settings import policy_of
 
 _log = logging.getLogger(__name__)
@@ -21,32 +21,6 @@ _log = logging.getLogger(__name__)
 NO_DEPLOYMENT = "_no_deployment"
 """The provider in metrics of calls that LiteLLM makes without a deployment of the configuration."""
 
-# What LiteLLM's clients send of themselves, beside names that the core blocklist stops in any case.
-_PROVIDER_NAMES: Mapping[str, frozenset[str]] = {
-    "bedrock": frozenset(SIGNED_NAMES),
-    "bedrock_converse": frozenset(SIGNED_NAMES),
-    "black_forest_labs": frozenset({"x-key"}),
-    "cohere": frozenset({"request-source"}),
-    "cohere_chat": frozenset({"request-source"}),
-    "github_copilot": frozenset(
-        {
-            "copilot-integration-id",
-            "copilot-vision-request",
-            "editor-plugin-version",
-            "editor-version",
-            "openai-intent",
-            "x-github-api-version",
-            "x-initiator",
-            "x-interaction-type",
-        }
-    ),
-    "novita": frozenset({"x-novita-source"}),
-    "openrouter": frozenset({"http-referer", "x-title"}),
-    "runwayml": frozenset({"x-runway-version"}),
-    "sagemaker": frozenset(SIGNED_NAMES),
-    "vertex_ai": frozenset({"x-goog-user-project"}),
-}
-_EVERY_PROVIDER = HTTP_CLIENT_NAMES | {"authorization", "content-type"}
 _NOTHING_PASSES = Policy(allow=())
 
 
@@ -122,9 +96,7 @@ class Deployments:
         label, enforcer = self._enforcer(name, provider, policy)
         own = {field: params[field] for field in (PLAIN, BODY, "organization") if params.get(field)}
         own_headers = {**_mapping(litellm.headers), **_mapping(own.get(PLAIN)), **_mapping(own.get(BODY))}
-        names = _EVERY_PROVIDER | _PROVIDER_NAMES.get(provider, frozenset()) | own_headers.keys()
-        if own.get("organization"):
-            names |= {"openai-organization"}
+        names = client_names(provider, organization=bool(own.get("organization"))) | own_headers.keys()
         return Deployment(label, policy, enforcer, provider, base_url, own, own_headers, frozenset(names))
 
     def _enforcer(self, name: str, provider: str, policy: Policy) -> tuple[str, Enforcer]:

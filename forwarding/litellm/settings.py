@@ -8,10 +8,11 @@ from typing import Any
 
 from ..policy.entries import set_conflicts
 from ..policy.model import Policy, PolicyError, PolicyFinding, parse_policy
+from .misplaced import DEFAULTS, SETTING, misplaced
 
-SETTING = "extra_headers"
+IS_NULL = "is null; write true or a mapping, or leave it out"
 
-_NOT_HERE = {
+NOT_HERE = {
     "field": "LiteLLM has no provider data; callers send `extra_headers` in the body of the request",
     "from_request": "no plain headers are taken up on LiteLLM; callers send `extra_headers` in the body of the request",
 }
@@ -24,11 +25,11 @@ def default_policy(config: Mapping[str, Any]) -> Policy:
         PolicyError: it is unusable.
 
     """
-    settings = config.get("callback_settings")
+    settings = config.get(DEFAULTS)
     settings = settings if isinstance(settings, Mapping) else {}
     if SETTING not in settings:
         return Policy()
-    return _parsed(settings[SETTING], "callback_settings")
+    return _parsed(settings[SETTING], DEFAULTS)
 
 
 def policy_of(entry: Mapping[str, Any], default: Policy) -> Policy:
@@ -42,14 +43,8 @@ def policy_of(entry: Mapping[str, Any], default: Policy) -> Policy:
     info = entry.get("model_info")
     info = info if isinstance(info, Mapping) else {}
     policy = _parsed(info[SETTING], subject) if SETTING in info else default
-    params = entry.get("litellm_params")
-    params = params if isinstance(params, Mapping) else {}
-    others = {name: f"{place}.{name}" for place in ("headers", SETTING) for name in _names(params.get(place))}
-    if findings := set_conflicts(others, policy.set):
-        raise PolicyError(
-            f"extra_headers of {subject} is unusable:\n  - " + "\n  - ".join(found.message for found in findings),
-            findings,
-        )
+    if findings := conflicts(entry, policy):
+        raise _unusable(subject, findings)
     return policy
 
 
@@ -67,8 +62,12 @@ def checked(config: Mapping[str, Any]) -> Policy:
         PolicyError: one is unusable; the message lists all of them.
 
     """
-    default = default_policy(config)
-    errors = []
+    errors = [PolicyError(message) for _, message in misplaced(config)]
+    default = Policy()
+    try:
+        default = default_policy(config)
+    except PolicyError as error:
+        errors.append(error)
     for entry in entries(config):
         try:
             policy_of(entry, default)
@@ -87,19 +86,36 @@ def entries(config: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
 
 
+def conflicts(entry: Mapping[str, Any], policy: Policy) -> list[PolicyFinding]:
+    """Return the names in `set` that a deployment's own settings send, too."""
+    params = entry.get("litellm_params")
+    params = params if isinstance(params, Mapping) else {}
+    others = {name: f"{place}.{name}" for place in ("headers", SETTING) for name in _names(params.get(place))}
+    return set_conflicts(others, policy.set)
+
+
+def not_on_litellm(policy: Policy) -> list[PolicyFinding]:
+    """Return the settings of a policy that mean nothing on LiteLLM."""
+    return [
+        PolicyFinding((name,), f"{reason}; remove the setting")
+        for name, reason in NOT_HERE.items()
+        if getattr(policy, name)
+    ]
+
+
+def _unusable(subject: str, findings: list[PolicyFinding]) -> PolicyError:
+    listed = "\n  - ".join(found.message for found in findings)
+    return PolicyError(f"extra_headers of {subject} is unusable:\n  - {listed}", findings)
+
+
 def _names(headers: object) -> list[str]:
     return [name for name in headers if isinstance(name, str)] if isinstance(headers, Mapping) else []
 
 
 def _parsed(setting: object, subject: str) -> Policy:
     if setting is None:
-        message = "is null; write true or a mapping, or leave it out"
-        raise PolicyError(f"extra_headers of {subject} {message}")
+        raise PolicyError(f"extra_headers of {subject} {IS_NULL}")
     policy = parse_policy(setting, subject)
-    for name, reason in _NOT_HERE.items():
-        if getattr(policy, name):
-            message = f"{name}: {reason}; remove the setting"
-            raise PolicyError(
-                f"extra_headers of {subject} is unusable:\n  - {message}", [PolicyFinding((name,), message)]
-            )
+    if findings := not_on_litellm(policy):
+        raise _unusable(subject, findings)
     return policy

@@ -37,7 +37,7 @@ def start_callback() -> ExtraHeadersCallback:
     deployments = Deployments(checked(config))
     for entry in entries(config):
         deployments.declare(entry)
-    for warning in warnings_of(config):
+    for _, warning in warnings_of(config):
         _log.warning("extra_headers: %s", warning)
     callback = ExtraHeadersCallback(deployments)
     keep_no_cookies()

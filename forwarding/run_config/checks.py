@@ -12,14 +12,14 @@ from .providers import Provider, RunConfig
 
 def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
     """Return the providers with extra headers, and everything that is wrong, in the order of the file."""
-    findings = [*_repeated_keys(config), *(_unset(config, unset, None) for unset in config.unset)]
+    findings = [*repeated_keys(config), *(_unset(config, unset, None) for unset in config.unset)]
     checked = []
     for provider in config.providers:
         findings += check_provider(config, provider)
         if provider.wants_headers:
             checked.append(check_policy(config, provider)[0])
     for each in checked:
-        findings += [*_forwards_all(config, each), *without_users(config, each)]
+        findings += [*forwards_all(config, each), *without_users(config, each)]
     findings += _shared_fields(config, checked)
     return checked, sorted(findings, key=lambda finding: finding.line)
 
@@ -30,7 +30,8 @@ def check_provider(config: RunConfig, provider: Provider) -> list[Finding]:
     return findings if provider.unset else findings + check_policy(config, provider)[1]
 
 
-def _forwards_all(config: RunConfig, checked: Checked) -> Iterator[Finding]:
+def forwards_all(config: RunConfig, checked: Checked) -> Iterator[Finding]:
+    """Yield a note about a policy without an allow list."""
     if checked.policy is not None and checked.is_active and checked.policy.allow is None:
         message = "no `allow`: every header that is not blocked passes; give `allow` to name those that pass"
         yield finding_at(config, checked.provider.setting_path, checked.provider, Level.NOTE, message)
@@ -44,9 +45,10 @@ def _unset(config: RunConfig, unset: Unset, provider: Provider | None) -> Findin
     return finding_at(config, unset.path, provider, Level.ERROR, message)
 
 
-def _repeated_keys(config: RunConfig) -> Iterator[Finding]:
+def repeated_keys(config: RunConfig) -> Iterator[Finding]:
+    """Yield each key that occurs twice."""
     for key in config.document.repeated_keys:
-        message = f"duplicate key (first on line {key.first_line}); OGX uses only the last"
+        message = f"duplicate key (first on line {key.first_line}); {config.host} uses only the last"
         yield Finding(Level.WARNING, key.line, None, message)
 
 

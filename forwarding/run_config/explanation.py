@@ -86,6 +86,8 @@ def explain_request(
 
 def _outbound_names(provider: Provider) -> list[OutboundNames]:
     """Return which headers a provider's outbound request has without a caller, by its run config alone."""
+    if provider.outbound is not None:
+        return [OutboundNames(party, names) for party, names in provider.outbound.items()]
     if provider.type == _GENAI_TYPE:
         outbound = [OutboundNames("Google's SDK", GENAI_NAMES | _GENAI_CLIENT_NAMES)]
     else:

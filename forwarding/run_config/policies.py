@@ -62,8 +62,8 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
         if rules
         for path, text in ineffective_block_entries(rules.allow, rules.block)
     ]
-    key = policy.field or default_field(provider.type)
-    field = shown(_get(provider.setting, ("field",)) or default_field(shown(provider.type)))
+    key = policy.field or provider.field or default_field(provider.type)
+    field = shown(_get(provider.setting, ("field",)) or provider.field or default_field(shown(provider.type)))
     return Checked(provider, policy, key, field, tuple(_rows(config, provider, policy, ()))), findings
 
 
@@ -80,7 +80,8 @@ def without_users(config: RunConfig, checked: Checked) -> list[Finding]:
     names = [name for name, template in policy.templates.items() if template.needs_user]
     reject = policy.on_missing == "reject"
     effect = "every request is answered with status 403" if reject else f"no request has {', '.join(names)}"
-    message = f"`set` needs an authenticated user, and without `server.auth` there is none: {effect}; add `server.auth`"
+    auth = f"`{config.auth_setting}`"
+    message = f"`set` needs an authenticated user, and without {auth} there is none: {effect}; add {auth}"
     level = Level.ERROR if reject else Level.WARNING
     return [finding_at(config, (*provider.setting_path, "set"), provider, level, message)] if names else []
 

@@ -37,11 +37,12 @@ class Provider:
     misspelt_settings: tuple[KeyPath, ...]
     """Keys that are almost `extra_headers`, from the entry down."""
     unset: tuple[Unset, ...]
-
-    @property
-    def setting_path(self) -> KeyPath:
-        """The path of its `extra_headers`."""
-        return (*self.path, "config", SETTING)
+    setting_path: KeyPath
+    """The path of its `extra_headers`."""
+    outbound: Mapping[str, frozenset[str]] | None = None
+    """Names of the headers that each party puts on its outbound requests; None where the SDK's client says so."""
+    field: str | None = None
+    """Where a request has the extra headers; None for the provider data's key of the type."""
 
     @property
     def wants_headers(self) -> bool:
@@ -64,7 +65,12 @@ class RunConfig:
     unset: tuple[Unset, ...]
     """Of entries whose id, type or module is unknown for that reason."""
     authenticates: bool
-    """Whether it has `server.auth`; without it, the host knows no user."""
+    """Whether the host knows users."""
+    host: str = "OGX"
+    auth_setting: str = "server.auth"
+    """What makes the host know users."""
+    defaults: Provider | None = None
+    """The policy of every provider without one, where the host has such a policy."""
 
 
 def read_run_config(path: str, environment: Mapping[str, str]) -> RunConfig:
@@ -74,7 +80,16 @@ def read_run_config(path: str, environment: Mapping[str, str]) -> RunConfig:
         UnusableFileError: the file is not a run config.
 
     """
-    document = read_document(path)
+    return run_config_of(read_document(path), path, environment)
+
+
+def run_config_of(document: Document, path: str, environment: Mapping[str, str]) -> RunConfig:
+    """Return the providers of a document.
+
+    Raises:
+        UnusableFileError: it is not a run config.
+
+    """
     by_api = document.content.get("providers")
     if not isinstance(by_api, dict):
         raise UnusableFileError("is not a run config: it has no mapping `providers`")
@@ -128,6 +143,7 @@ def _provider(
         misplaced_setting=SETTING in entry,
         misspelt_settings=(*_misspelt(entry, ()), *_misspelt(config, ("config",))),
         unset=tuple(unset),
+        setting_path=(*path, "config", SETTING),
     )
 
 

@@ -26,13 +26,23 @@ def test_configurations() -> None:
 
 def test_quick_start(tmp_path: Path) -> None:
     """The provider receives the header and its own key, the metrics count the other one, and the log has the record."""
-    install, start, send = (block.text for block in _BLOCKS if block.language == "shell")
+    install, start, send, check = (block.text for block in _BLOCKS if block.language == "shell")
     assert install == "pip install 'extra-headers-forwarding[litellm]'\n"
     ports = {"4000": str(free_port()), "9464": str(free_port())}
     with RecordingProvider() as provider:
         ports["8000"] = str(provider.port)
         (config, *_) = (block.text for block in _BLOCKS if block.language == "yaml")
         (tmp_path / "config.yaml").write_text(_on(config, ports))
+        done = subprocess.run(  # noqa: S603 - our own documentation
+            ["/bin/bash", "-euc", f"{start.splitlines()[0]}\n{check}"],
+            env={"PATH": _PATH},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "1 provider with extra headers, 0 without; 1 note" in done.stdout
+        assert "The request goes to provider gpt with 1 of 1 extra headers." in done.stdout
         server = ServerProcess(
             "the proxy",
             ["/bin/bash", "-euc", f"cd {tmp_path}\n{_on(start, ports)}"],

@@ -1,20 +1,24 @@
 """The start of a proxy: unusable policies stop it, and risky settings are warned of."""
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from extra_headers.forwarding.litellm.config_file import read_litellm_config, resolved
 from extra_headers.forwarding.litellm.deployments import NO_DEPLOYMENT
 from extra_headers.forwarding.litellm.settings import checked
 from extra_headers.forwarding.litellm.warnings import warnings_of
 from extra_headers.forwarding.policy.model import PolicyError
+from extra_headers.forwarding.run_config.yaml_document import read_document
 from extra_headers.forwarding.testing.processes import free_port
 from extra_headers.telemetry import contract
 from tests.litellm.configuration import SHARED_MODELS, configuration, model
-from tests.litellm.proxy import Proxy, environment, program
+from tests.litellm.proxy import Proxy, environment, program, written
 
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "null for a model": (
@@ -84,12 +88,17 @@ WARNED: dict[str, dict[str, Any]] = {
     },
     "forward_llm_provider_auth_headers": {"litellm_settings": {"forward_llm_provider_auth_headers": True}},
     "allow_client_side_credentials": {"general_settings": {"allow_client_side_credentials": True}},
-    "model 'own'": {"model_list": [model("own", configurable_clientside_auth_params=["api_key"])]},
+    "model_list[0].litellm_params.configurable_clientside_auth_params": {
+        "model_list": [model("own", configurable_clientside_auth_params=["api_key"])]
+    },
     "user_header_name": {"general_settings": {"user_header_name": "x-user"}},
     "user_header_mappings": {"general_settings": {"user_header_mappings": [{"header_name": "x-user"}]}},
+    "general_settings.pass_through_endpoints[0].forward_headers": {
+        "general_settings": {"pass_through_endpoints": [{"path": "/a", "forward_headers": True}]}
+    },
     "cache": {"litellm_settings": {"cache": True}},
-    "mcp_servers[weather].extra_headers": {"mcp_servers": {"weather": {"extra_headers": ["x-a"]}}},
-    "mcp_servers:": {"mcp_servers": {"weather": {"url": "http://127.0.0.1"}}},
+    "mcp_servers.weather.extra_headers": {"mcp_servers": {"weather": {"extra_headers": ["x-a"]}}},
+    "mcp_servers lets": {"mcp_servers": {"weather": {"url": "http://127.0.0.1"}}},
     "agent_list[0].extra_headers": {"agent_list": [{"agent_name": "a", "extra_headers": ["x-a"]}]},
     "enable_openai_websocket_passthrough": {"general_settings": {"enable_openai_websocket_passthrough": True}},
 }
@@ -98,8 +107,37 @@ WARNED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("setting", WARNED)
 def test_a_risky_setting_is_warned_of(setting: str) -> None:
     """Each setting has one sentence that begins with its name."""
-    assert any(setting in warning for warning in warnings_of(WARNED[setting]))
+    assert any(setting in warning for _, warning in warnings_of(WARNED[setting]))
     assert list(warnings_of({"model_list": [model("gpt")], "general_settings": {}})) == []
+
+
+_RESOLVE = """
+import json, sys
+from litellm.proxy.proxy_server import ProxyConfig
+print(json.dumps(ProxyConfig()._check_for_os_environ_vars(json.loads(sys.argv[1]))))
+"""
+
+
+def test_variables_are_replaced_as_litellm_does() -> None:
+    """`extra-headers check` reads a configuration like the proxy."""
+    variables = {"A": "a", "EMPTY": "", "YES": " True ", "NO": "false", "NUMBER": "7"}
+    references = {name: f"os.environ/{name}" for name in (*variables, "MISSING")}
+    content = {**references, "below": references, "list": [references, "os.environ/A", ["os.environ/A"]], "x": 1}
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", _RESOLVE, json.dumps(content)],
+        env={"LITELLM_LOCAL_MODEL_COST_MAP": "True", **variables},
+        capture_output=True,
+        check=True,
+    )
+    assert resolved(content, variables) == json.loads(done.stdout.splitlines()[-1])
+
+
+def test_check_names_providers_like_the_metrics(shared: Proxy, tmp_path: Path) -> None:
+    """`--provider` of `extra-headers explain` is the label."""
+    document = read_document(str(written(tmp_path, configuration(SHARED_MODELS), shared.provider)))
+    names = {provider.id for provider in read_litellm_config(document, "config.yaml", {}).providers}
+    found = {dict(labels)["provider"] for labels in shared.series(contract.POLICY_INFO)}
+    assert names == found - {NO_DEPLOYMENT}
 
 
 def test_a_started_proxy_has_warned_and_counts_from_zero(shared: Proxy) -> None:
