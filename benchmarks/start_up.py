@@ -1,6 +1,7 @@
 """What the add-on adds to the start of a server: in a fresh process that has loaded what the host loads without it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,15 +33,16 @@ print(json.dumps([host, [a - h for a, h in zip(added, host)]]))
 def rows() -> Iterator[Row]:
     """Measure."""
     for what, host in (("with the metrics endpoint", f"{_HOST}\n{_METRICS}"), ("without metrics endpoint", _HOST)):
-        measured = [_measure(host) for _ in range(_PROCESSES)]
+        measured = [_measure(host) for _ in range(_PROCESSES + 1)][1:]  # the first compiles what an installer would
         loaded, added = ([Timing.of([run[part][figure] for run in measured]) for figure in (0, 1)] for part in (0, 1))
         of_host = f"added to a server {what}, against the host's own"
-        yield Row(f"import time {of_host}", "ms", added[0], loaded[0], "<= 50 ms", added[0].median <= 50)
-        yield Row(f"resident memory {of_host}", "MiB", added[1], loaded[1], "<= 10 MiB", added[1].median <= 10)
+        yield Row(f"import time {of_host}", "ms", added[0], loaded[0], "<= 60 ms", added[0].median <= 60)
+        yield Row(f"resident memory {of_host}", "MiB", added[1], loaded[1], "<= 3 MiB", added[1].median <= 3)
 
 
 def _measure(host: str) -> list[list[float]]:
     command = [sys.executable, "-c", _PROCESS.format(host=host)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
     found: list[list[float]] = json.loads(done.stdout.splitlines()[-1])
     return found

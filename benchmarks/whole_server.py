@@ -1,8 +1,8 @@
-"""A whole server with the add-on, 10 extra headers in each request, against others, in alternating short blocks.
+"""A whole server with the add-on against others, in alternating short blocks.
 
-Three real OGX servers, one upstream, one caller; all get the same requests, header for header. One of the two without
-the add-on sends ten headers of the same size to the provider, too, from its run config: what then remains is deciding
-and recording.
+Real OGX servers, one upstream, one caller. With ten extra headers in each request: against the upstream proposal done
+naively, which sends the same headers and decides and records nothing; against a server that sends ten headers of its
+run config; and against one that sends none. Without extra headers: against OGX alone.
 """
 
 import http.client
@@ -29,11 +29,14 @@ _GROUPS = 4
 _CALLERS = 8
 _BODY = json.dumps({"model": "vllm/test-model", "messages": [{"role": "user", "content": "hi"}]})
 _EXTRA = {f"X-Maas-Header-{i}": str(uuid.UUID(int=i * 7919)) for i in range(10)}
-_HEADERS = {"content-type": "application/json", "X-OGX-Provider-Data": json.dumps({"vllm_extra_headers": _EXTRA})}
+_PLAIN = {"content-type": "application/json"}
+_HEADERS = {**_PLAIN, "X-OGX-Provider-Data": json.dumps({"vllm_extra_headers": _EXTRA})}
 
-ON, OFF, FIXED = "on", "off", "off, 10 fixed headers"
+ON, NAIVE, OFF, FIXED = "on", "naive", "off", "off, 10 fixed headers"
+ON_WITHOUT, OFF_WITHOUT = "on, no headers", "off, no headers"
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     ON: {"extra_headers": True},
+    NAIVE: {},
     OFF: {},
     FIXED: {"network": {"headers": _EXTRA}},
 }
@@ -41,10 +44,11 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(slots=True)
 class _Measured:
-    """One server, and what was measured of it, a figure for each block of requests."""
+    """One server and one kind of request, and what was measured, a figure for each block of requests."""
 
     port: int
     process: int
+    headers: Mapping[str, str]
     latencies: list[list[float]] = field(default_factory=list)
     """Of each request, in milliseconds."""
     processor_times: list[float] = field(default_factory=list)
@@ -55,11 +59,12 @@ class _Measured:
     def measure(self) -> None:
         """Send a block of requests one after the other, and one of several callers."""
         before = _processor_time(self.process)
-        self.latencies.append(_block(self.port))
+        self.latencies.append(_block(self.port, self.headers))
         self.processor_times.append((_processor_time(self.process) - before) / _REQUESTS)
         started = time.perf_counter()
         with ThreadPoolExecutor(_CALLERS) as pool:
-            sent = sum(map(len, pool.map(_block, [self.port] * _CALLERS, [_REQUESTS // 4] * _CALLERS)))
+            blocks = pool.map(lambda _: _block(self.port, self.headers, _REQUESTS // 4), range(_CALLERS))
+            sent = sum(map(len, blocks))
         self.rates.append(sent / (time.perf_counter() - started))
 
     def p99(self) -> Timing:
@@ -74,40 +79,49 @@ def rows() -> Iterator[Row]:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         upstream = cleanup.enter_context(RecordingProvider())
         servers = {name: _started(cleanup, directory, upstream, name) for name in _SETTINGS}
+        servers[ON_WITHOUT] = _Measured(servers[ON].port, servers[ON].process, _PLAIN)
+        servers[OFF_WITHOUT] = _Measured(servers[OFF].port, servers[OFF].process, _PLAIN)
         names = list(servers)
         for number in range(_ROUNDS + 2):
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 servers[name].measure()
                 sent = {len(call.values("x-maas-header-9")) for call in upstream.take() if call.method == "POST"}
-                assert sent == {int(name != OFF)}, f"{name}: {sent}"  # noqa: S101 - or something else is compared
+                expected = int(name in {ON, NAIVE, FIXED})
+                assert sent == {expected}, f"{name}: {sent}"  # noqa: S101 - or something else is compared
     for measured in servers.values():  # the first two warm up
         for figures in (measured.latencies, measured.processor_times, measured.rates):
             del figures[:2]
-    yield from _against(servers[ON], servers[OFF], "on against off", 1.01, 1.03)
-    yield from _against(servers[ON], servers[FIXED], "on against off with 10 fixed headers")
+    yield from _against(servers[ON], servers[NAIVE], "10 headers, against naive", 0.80)
+    yield from _against(servers[ON_WITHOUT], servers[OFF_WITHOUT], "no headers, against OGX alone", 1.005)
+    yield from _against(servers[ON], servers[OFF], "10 headers, against OGX alone, which sends none")
+    yield from _against(servers[ON], servers[FIXED], "10 headers, against OGX alone with 10 fixed ones")
 
 
-def _against(
-    on: _Measured, off: _Measured, what: str, p50: float | None = None, p99: float | None = None
-) -> Iterator[Row]:
-    def row(most: float | None, figure: str, of: Callable[[_Measured], Timing]) -> Row:
-        name = f"whole server, 10 headers, {figure}, {what}"
-        return Row(name, "ms", of(on), of(off)) if most is None else at_most(most, name, "ms", of(on), of(off))
+def _against(on: _Measured, other: _Measured, what: str, processor_time: float | None = None) -> Iterator[Row]:
+    def row(figure: str, of: Callable[[_Measured], Timing], most: float | None = None) -> Row:
+        name = f"{what}: {figure}"
+        return Row(name, "ms", of(on), of(other)) if most is None else at_most(most, name, "ms", of(on), of(other))
 
-    yield row(p50, "p50 of the latency", lambda m: Timing.of([statistics.median(block) for block in m.latencies]))
-    yield row(p99, "p99 of the latency", _Measured.p99)
-    yield row(None, "processor time of a request", lambda m: Timing.of(m.processor_times))
-    yield Row(f"whole server, {_CALLERS} callers, {what}", "requests/s", Timing.of(on.rates), Timing.of(off.rates))
+    yield row("processor time of a request", lambda m: Timing.of(m.processor_times), processor_time)
+    yield row("p50 of the latency", lambda m: Timing.of([statistics.median(block) for block in m.latencies]))
+    yield row("p99 of the latency", _Measured.p99)
+    yield Row(f"{what}: {_CALLERS} callers at once", "requests/s", Timing.of(on.rates), Timing.of(other.rates))
 
 
 def _started(cleanup: ExitStack, directory: Path, upstream: RecordingProvider, name: str) -> _Measured:
     folder = directory / name
     folder.mkdir()
     provider = inference_provider("vllm", upstream.base_url, api_token="the-key", **_SETTINGS[name])  # noqa: S106 - made up
+    if name == NAIVE:
+        provider["module"] = "benchmarks.naive"
     config = run_config([provider], folder, free_port())
-    environment = {"OGX_METRICS_ENDPOINT_ENABLED": "1", "OGX_METRICS_PORT": str(free_port())}
+    environment = {
+        "OGX_METRICS_ENDPOINT_ENABLED": "1",
+        "OGX_METRICS_PORT": str(free_port()),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
     server = cleanup.enter_context(OgxServer(config, folder, environment=environment))
-    return _Measured(config["server"]["port"], server.pid)
+    return _Measured(config["server"]["port"], server.pid, _HEADERS)
 
 
 def _processor_time(process: int) -> float:
@@ -116,13 +130,13 @@ def _processor_time(process: int) -> float:
     return 1000 * time.clock_gettime(clock)
 
 
-def _block(port: int, requests: int = _REQUESTS) -> list[float]:
+def _block(port: int, headers: Mapping[str, str], requests: int = _REQUESTS) -> list[float]:
     """Send requests one after the other on one connection, and return how long each took, in milliseconds."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     taken = []
     for _ in range(requests):
         started = time.perf_counter()
-        connection.request("POST", "/v1/chat/completions", _BODY, _HEADERS)
+        connection.request("POST", "/v1/chat/completions", _BODY, headers)
         response = connection.getresponse()
         response.read()
         taken.append(1000 * (time.perf_counter() - started))
