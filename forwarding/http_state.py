@@ -22,6 +22,18 @@ def keep_no_cookies(http_client: Any) -> None:
     http_client.cookies.jar.set_policy(_NO_COOKIES)
 
 
+class _StoreNone(DefaultCookiePolicy):
+    def set_ok(self, *_: object) -> bool:
+        return False
+
+
+def cookies_that_stay_the_same(cookies: Any) -> Any:
+    """Return a copy of the cookies of an httpx or httpx2 client: all are sent, and none of an answer is stored."""
+    made = type(cookies)(cookies)
+    made.jar.set_policy(_StoreNone())
+    return made
+
+
 def protect(http_client: Any) -> None:
     """Make an asynchronous httpx or httpx2 client, all of whose calls are for callers, keep none of both."""
     keep_no_cookies(http_client)

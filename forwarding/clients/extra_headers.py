@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ..enforcement import Enforcer
 from ..policy.model import Policy, PolicyError, default_field, parse_policy
 from ..policy.provider_data import RepeatedKeys
+from .caller_request import CallerHeaders, declare, headers_of_current_request
 from .headers_for_call import HeadersForCall
-from .middleware import CallerHeaders, headers_of_current_request
 from .wrappers import wrapper_for
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class ExtraHeaders:
                 "none here; set the headers on the client or on the call yourself, where no caller can override them"
             )
         self._enforcer = Enforcer(provider, _PROVIDER_TYPE, self.policy)
+        declare(self.field, self.policy.from_request)
 
     @property
     def field(self) -> str:
@@ -65,20 +66,20 @@ class ExtraHeaders:
             RuntimeError: no `ProviderDataMiddleware` is around this code, or its request is over.
 
         """
-        return headers_of_current_request(self.field)
+        return headers_of_current_request(self.field, self.policy.from_request)
 
     def with_headers[Client: AnyClient](
         self, client: Client, headers: Mapping[str, object] | CallerHeaders | None
     ) -> Client:
         """Return what to use in place of `client` for one call: a copy that adds the headers that the policy passes.
 
-        The copy shares the client's connections and leaves the client as it is. The call is decided and recorded once,
-        retries included; no header replaces one that the client, or the very call, sends without the caller.
+        The copy shares the client's connections and leaves the client as it is. It keeps no cookie of an answer, and
+        with no headers, too. The call is decided and recorded once, retries included; no header replaces one that the
+        client, or the very call, sends without the caller. Where the policy is off, the client itself is returned.
 
         Args:
             client: an `OpenAI` or `AsyncOpenAI` of openai, or a `Client` or `AsyncClient` of httpx or httpx2.
-            headers: the caller's: names and values as decoded from JSON, or what `caller_headers` returned. With none,
-                the client itself is returned.
+            headers: the caller's: names and values as decoded from JSON, or what `caller_headers` returned.
 
         Raises:
             MalformedHeadersError: the policy rejects the request for a malformed header; nothing is sent.
@@ -88,17 +89,17 @@ class ExtraHeaders:
 
         """
         wrapper = wrapper_for(client)
-        given = headers.value if isinstance(headers, CallerHeaders) else headers
-        if given is None or given == {} or not self.policy.enabled:
+        if not self.policy.enabled:
             return client
-        call = HeadersForCall(self.provider, self.policy, self._enforcer, _snapshot(given))
+        outbound = wrapper.outbound_request(client)
+        for_call = HeadersForCall(self.provider, self.policy, self._enforcer, _snapshot(headers), outbound.names)
         # Now rather than in the call: a service that streams its answer still has its status code to choose.
-        call.raise_for_rejection(wrapper.outbound_request(client))
-        return wrapper.wrap(client, call)
+        for_call.raise_for_rejection(outbound.base_url)
+        return wrapper.wrap(client, for_call)
 
 
 def _snapshot(headers: object) -> object:
-    """Return the headers as they are now: a service may use one dict for several callers in turn."""
+    """Return the headers as they are now, None for none: a service may use one dict for several callers in turn."""
     if isinstance(headers, RepeatedKeys) or not isinstance(headers, Mapping):
         return headers
-    return dict(headers)
+    return dict(headers) or None

@@ -1,37 +1,124 @@
-"""The headers of one caller on their way into the calls of a client: decided on when all else in a call is known."""
+"""The headers of one caller on their way into the calls of a client: decided on when a request is final."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from extra_headers.telemetry.spans import call_scope
+from extra_headers.telemetry.spans import call_scope, clear_decision
 
-from ..enforcement import Enforcer, OutboundRequest
+from ..enforcement import Enforcer, OutboundRequest, RequestDecision
 from ..policy.evaluation import evaluate
 from ..policy.model import Policy
+from .caller_request import CallerHeaders
 
 
 class HeadersForCall:
-    """The headers of one caller, to be decided on for each call of one wrapper. Shows no value."""
+    """The headers of one caller, for the calls of one wrapper. Shows no value.
 
-    __slots__ = ("_enforcer", "_headers", "_policy", "_provider")
+    Args:
+        provider: the provider's name.
+        policy: of the provider.
+        enforcer: of the provider.
+        headers: the caller's, or None.
+        client_names: names that the client sends on every call; no header of the caller replaces one of them.
 
-    def __init__(self, provider: str, policy: Policy, enforcer: Enforcer, headers: object) -> None:
+    """
+
+    __slots__ = ("_client_names", "_enforcer", "_given", "_policy", "_provider")
+
+    def __init__(
+        self, provider: str, policy: Policy, enforcer: Enforcer, headers: object, client_names: frozenset[str]
+    ) -> None:
         self._provider = provider
         self._policy = policy
         self._enforcer = enforcer
+        self._given = headers if isinstance(headers, CallerHeaders) else CallerHeaders(headers)
+        self._client_names = client_names
+
+    def decide(self, outbound: OutboundRequest, earlier: Collection[RequestDecision] = ()) -> RequestDecision:
+        """Decide on the headers for one request, and record it.
+
+        Raises:
+            RejectedError: the policy rejects the request.
+            RuntimeError: the request that the headers came with is over.
+
+        """
+        given = self._given
+        names = outbound.names | self._client_names
+        decision = self._enforcer.decide(
+            given.value, names, outbound.base_url, earlier=earlier, from_request=given.from_request
+        )
+        if (error := decision.rejection(self._provider)) is not None:
+            raise error
+        return decision
+
+    def raise_for_rejection(self, base_url: str) -> None:
+        """Raise, and record, where the policy rejects the headers whatever a call adds to what the client sends."""
+        value = self._given.value
+        if value is not None and evaluate(value, self._policy, self._client_names).rejected_for is not None:
+            with call_scope():
+                self.decide(OutboundRequest(frozenset(), base_url))
+
+    def follow_to(self, first_origin: object, origin: object) -> bool:
+        """Whether the headers may go where a redirect leads."""
+        return origin == first_origin or self._policy.on_redirect == "keep"
+
+
+class _Stopped(BaseException):
+    """Takes an error of ours through code that retries every `Exception`, as for a connection that failed."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class Call:
+    """One call of a wrapper: a request, its retries, redirects, and the steps of its authentication."""
+
+    __slots__ = ("_decisions", "_first_origin", "_headers", "_running", "taken_away")
+
+    def __init__(self, headers: HeadersForCall) -> None:
         self._headers = headers
+        self._decisions: list[RequestDecision] = []
+        self._first_origin: object = None
+        self._running = False
+        self.taken_away: Collection[str] = ()
+        """Names that the call adds or takes away by its own options."""
+
+    def is_for(self, headers: HeadersForCall) -> bool:
+        """Whether it is a call of the wrapper with those headers."""
+        return self._headers is headers
 
     @contextmanager
-    def decide(self, outbound: OutboundRequest) -> Iterator[Mapping[str, str]]:
-        """Decide on the headers for the call to be made within, and record it; yield those that it may carry."""
-        with call_scope():
-            decision = self._enforcer.decide(self._headers, outbound.names, outbound.base_url)
-            if (error := decision.rejection(self._provider)) is not None:
-                raise error
-            yield {} if decision.headers is None else decision.headers.from_caller
+    def running(self) -> Iterator[None]:
+        """Make the requests within part of this call; what it decides is on their spans alone."""
+        if self._running:
+            yield
+            return
+        self._running = True
+        try:
+            with call_scope():
+                yield
+        except _Stopped as stopped:
+            raise stopped.error from None
+        finally:
+            self._running = False
 
-    def raise_for_rejection(self, outbound: OutboundRequest) -> None:
-        """Raise, and record, where the policy rejects the headers whatever the call itself adds to `outbound`."""
-        if evaluate(self._headers, self._policy, outbound.names).rejected_for is not None:
-            with self.decide(outbound):
-                pass
+    def headers(self, names: Collection[str], base_url: str) -> Mapping[str, str]:
+        """Return the headers to add to a request that is otherwise final.
+
+        Args:
+            names: of the headers that it has.
+            base_url: scheme, host and port of its URL.
+
+        """
+        self._first_origin = self._first_origin or base_url
+        if not self._headers.follow_to(self._first_origin, base_url):
+            clear_decision()
+            return {}
+        try:
+            decision = self._headers.decide(
+                OutboundRequest(frozenset(names).union(self.taken_away), base_url), self._decisions
+            )
+        except Exception as error:
+            raise _Stopped(error) from None
+        self._decisions.append(decision)
+        return {} if decision.headers is None else decision.headers.from_caller

@@ -1,20 +1,21 @@
-"""`ProviderDataMiddleware`: the provider-data header for ASGI services that take it themselves, without an OGX server.
+"""`ProviderDataMiddleware`: callers' extra headers for ASGI services that take them themselves, without an OGX server.
 
-Knows neither a policy nor a client: it decodes, keeps what was decoded for as long as the request lasts, and answers
-for the errors of `clients` that a handler lets escape.
+Knows neither a policy nor a client: it reads what `caller_request` keeps while the request lasts, and answers
+rejections that a handler lets escape.
 """
 
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
+from extra_headers.telemetry.recorder import record_unread_field
 from extra_headers.telemetry.spans import request_started
 
 from ..policy.decision import RejectedError
 from ..policy.field_names import is_token
-from ..policy.provider_data import JSON_WHITE_SPACE, decode_object, headers_in
+from ..policy.provider_data import JSON_WHITE_SPACE, decode_object, unread_fields
+from .caller_request import CallerRequest, declared
 
 # As in the ASGI specification; frameworks have names of their own for the same.
 type _Scope = MutableMapping[str, Any]
@@ -22,52 +23,6 @@ type _Message = MutableMapping[str, Any]
 type _Receive = Callable[[], Awaitable[_Message]]
 type _Send = Callable[[_Message], Awaitable[None]]
 type _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
-
-
-class CallerHeaders:
-    """What one caller sent for one provider, not decided on yet. Shows nothing of it; hand it to `with_headers`."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-class _ProviderData:
-    """The provider data of one request, until the request is over."""
-
-    def __init__(self, malformed: bool, fields: Mapping[str, object] | None) -> None:  # noqa: FBT001 - private
-        self._malformed = malformed
-        self._fields = fields
-        self._over = False
-
-    def headers(self, field: str) -> CallerHeaders | None:
-        if self._over:
-            raise RuntimeError(
-                "the request whose extra headers are asked for is over; a task that outlives its request must not send "
-                "the caller's headers"
-            )
-        value = headers_in(None if self._malformed else self._fields or {}, field)
-        return None if value is None else CallerHeaders(value)
-
-    def end(self) -> None:
-        """Forget everything; tasks that the request left behind have a copy of its context."""
-        self._over, self._malformed, self._fields = True, False, None
-
-
-_current: ContextVar[_ProviderData | None] = ContextVar("extra_headers_provider_data", default=None)
-
-
-def headers_of_current_request(field: str) -> CallerHeaders | None:
-    """Return the headers in one field of the current request's provider data; None where there are none.
-
-    Raises:
-        RuntimeError: the middleware is missing, or the request is over.
-
-    """
-    if (provider_data := _current.get()) is None:
-        raise RuntimeError("there is no ProviderDataMiddleware around this code, so nobody decoded the provider data")
-    return provider_data.headers(field)
 
 
 class ProviderDataMiddleware:
@@ -109,31 +64,54 @@ class ProviderDataMiddleware:
             answerable = False
             await send(message)
 
-        provider_data = self._decode(scope)
-        token = _current.set(provider_data)
         try:
-            await self._app(scope, receive, noting_send)
-        except RejectedError as error:
-            if not answerable:
+            with self._read(scope["headers"]).current():
+                await self._app(scope, receive, noting_send)
+        except (RejectedError, BaseExceptionGroup) as error:
+            rejection = _rejection_of(error)
+            if rejection is None or not answerable:
                 raise
-            await _answer(send, error, self._header)
-        finally:
-            _current.reset(token)
-            provider_data.end()
+            await _answer(send, rejection, self._header)
 
-    def _decode(self, scope: _Scope) -> _ProviderData:
-        lines = [value for key, value in scope["headers"] if key.lower() == self._key]
+    def _read(self, headers: Iterable[tuple[bytes, bytes]]) -> CallerRequest:
+        known = declared()
+        lines: list[bytes] = []
+        plain: list[tuple[str, str]] = []
+        for name, value in headers:
+            lowered = name.lower()
+            if lowered == self._key:
+                lines.append(value)
+            if (listed := known.plain.get(lowered)) is not None:
+                plain.append((listed, value.decode("latin-1")))
+        if lines or plain:
+            with contextlib.suppress(Exception):  # telemetry fails open
+                request_started([self._header, *{name for name, _ in plain}])
+        return CallerRequest(self._provider_data(lines), plain)
+
+    def _provider_data(self, lines: Sequence[bytes]) -> Mapping[str, object] | None:
+        """Return the provider data of a request; None where it cannot be read."""
         if not lines:
-            return _ProviderData(False, None)
-        with contextlib.suppress(Exception):  # telemetry fails open
-            request_started([self._header])
+            return {}
         if len(lines) > 1 or len(lines[0]) > self._max_bytes:
-            return _ProviderData(True, None)
+            return None
         text = lines[0].decode("latin-1").strip(JSON_WHITE_SPACE)
         if text in ("", "null"):
-            return _ProviderData(False, None)
+            return {}
         decoded = decode_object(text)
-        return _ProviderData(decoded is None, decoded)
+        for key in unread_fields(decoded, declared().fields):
+            record_unread_field(key)
+        return decoded
+
+
+def _rejection_of(error: BaseException) -> RejectedError | None:
+    """Return the rejection to answer: the error itself, or one of a group in which there is nothing else."""
+    if isinstance(error, RejectedError):
+        return error
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    rejections = [_rejection_of(one) for one in error.exceptions]
+    # Malformed before blocked, as in the decision on one request.
+    return None if None in rejections else min(filter(None, rejections), key=lambda rejection: rejection.status_code)
 
 
 async def _answer(send: _Send, error: RejectedError, header: str) -> None:

@@ -1,8 +1,8 @@
 """Copies of openai and httpx clients that add a caller's headers to their calls; the clients themselves stay untouched.
 
-Nothing is decided here. A copy asks at each call, when all that it would send without the caller is known. It does so
-around the client's own method for one call, with its retries and redirects, and not in an event hook: an error raised
-there is retried by the SDK and comes out as a connection error.
+Nothing is decided here. A copy asks for each request, when all that it would send without the caller is known: the last
+method of an httpx client before its transport. It has no public name; a version of httpx without it would forward
+nothing.
 """
 
 import sys
@@ -14,7 +14,11 @@ from types import new_class
 from typing import Any, NamedTuple, Self, cast
 
 from ..enforcement import OutboundRequest
-from .headers_for_call import HeadersForCall
+from ..http_state import cookies_that_stay_the_same
+from .headers_for_call import Call, HeadersForCall
+
+_EXTENSION = "extra_headers_call"
+"""Under this key, a request of httpx or httpx2 holds the call that it is part of; a redirected one has it, too."""
 
 
 class ClientWrapper(NamedTuple):
@@ -22,17 +26,17 @@ class ClientWrapper(NamedTuple):
 
     outbound_request: Callable[[Any], OutboundRequest]
     """Return what every call of a client sends without any caller."""
-    copy_state: Callable[[Any], Mapping[str, Any]]
-    """Return the attributes of a copy that shares the connections of a client."""
+    copy_state: Callable[[Any, HeadersForCall], Mapping[str, Any]]
+    """Return the attributes of a copy that shares the connections of a client, and keeps no cookie of an answer."""
     mixin: type[Any]
     """Adds headers to the calls of a client."""
 
-    def wrap[Client](self, client: Client, call: HeadersForCall) -> Client:
-        """Return a copy of `client` that adds the headers of `call` to its calls."""
+    def wrap[Client](self, client: Client, headers: HeadersForCall) -> Client:
+        """Return a copy of `client` that adds the headers of one caller to its calls."""
         base: Any = type(client)  # mypy takes no class for hashable
         kind: Any = _wrapped_class(base, cast(Any, self.mixin))
         made = kind.__new__(kind)
-        vars(made).update(self.copy_state(client), _extra_headers_call=call)
+        vars(made).update(self.copy_state(client, headers), _extra_headers=headers)
         return cast(Client, made)
 
 
@@ -58,7 +62,7 @@ def wrapper_for(client: object) -> ClientWrapper:
 class _Wrapped:
     """What all copies have: the headers of one caller."""
 
-    _extra_headers_call: HeadersForCall
+    _extra_headers: HeadersForCall
 
 
 @cache
@@ -66,53 +70,113 @@ def _wrapped_class(base: type[Any], mixin: type[Any]) -> type[Any]:
     return new_class(base.__name__, (mixin, base), exec_body=lambda body: body.update({"__module__": __name__}))
 
 
-# The headers of the call that this context is making. With the call, because a call may make another one first, to
-# fetch a token for instance, by a client that carries headers too.
-_in_flight: ContextVar[tuple[HeadersForCall, Mapping[str, str]] | None] = ContextVar(
-    "extra_headers_in_flight", default=None
-)
+class _Httpx(_Wrapped):
+    """Adds the headers where a request is final: after hooks, authentication, and whatever a subclass does in `send`.
+
+    What the client adds before is seen by the decision and stays. The request to which an answer refers, and from which
+    a redirected one is made, is without the caller's headers.
+    """
+
+    def __del__(self) -> None:
+        """Leave the connections open: openai's clients close them here, and they belong to the client."""
+
+    def _call_of(self, request: Any) -> tuple[Any, Call]:
+        """Return a request, and the call that it is part of."""
+        call = request.extensions.get(_EXTENSION)
+        if isinstance(call, Call) and call.is_for(self._extra_headers):
+            return request, call
+        call = Call(self._extra_headers)
+        return _copy_of(request, extensions={**request.extensions, _EXTENSION: call}), call
+
+    def _final(self, request: Any) -> Any:
+        call = request.extensions.get(_EXTENSION)
+        if not isinstance(call, Call) or not call.is_for(self._extra_headers):
+            return request  # of the client's authentication, which asks another server for a token
+        headers = request.headers.copy()
+        # Without the user name and password that a URL may hold.
+        base_url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+        headers.update(call.headers(frozenset(headers.keys()), base_url))
+        return _copy_of(request, headers=headers)
+
+
+class _SyncHttpx(_Httpx):
+    def send(self, request: Any, **arguments: Any) -> Any:
+        request, call = self._call_of(request)
+        with call.running():
+            return super().send(request, **arguments)  # type: ignore[misc]
+
+    def _send_single_request(self, request: Any) -> Any:
+        response = super()._send_single_request(self._final(request))  # type: ignore[misc]
+        response.request = request
+        return response
+
+
+class _AsyncHttpx(_Httpx):
+    async def send(self, request: Any, **arguments: Any) -> Any:
+        request, call = self._call_of(request)
+        with call.running():
+            return await super().send(request, **arguments)  # type: ignore[misc]
+
+    async def _send_single_request(self, request: Any) -> Any:
+        response = await super()._send_single_request(self._final(request))  # type: ignore[misc]
+        response.request = request
+        return response
+
+
+def _copy_of(request: Any, **changes: Any) -> Any:
+    """Return a copy of a request: the service may send its own again, for another caller."""
+    made = object.__new__(type(request))
+    vars(made).update(vars(request), **changes)
+    return made
+
+
+# The call that this context is making.
+_running: ContextVar[Call | None] = ContextVar("extra_headers_running_call", default=None)
 
 
 class _OpenAI(_Wrapped):
-    """Adds the headers as the SDK's default ones, which it neither logs nor repeats in what it returns."""
-
-    @property
-    def default_headers(self) -> dict[str, Any]:
-        """The client's own and, within a call, those of the caller: the two have no name in common."""
-        own: dict[str, Any] = super().default_headers  # type: ignore[misc]
-        in_flight = _in_flight.get()
-        return {**own, **in_flight[1]} if in_flight and in_flight[0] is self._extra_headers_call else own
+    """Makes a request and its retries one call. The HTTP client beneath, a copy too, adds the headers."""
 
     def copy(self, **changes: Any) -> Self:
         """Return a copy with other options, for the same caller."""
         made: Self = super().copy(**changes)  # type: ignore[misc]
-        made._extra_headers_call = self._extra_headers_call
+        if not isinstance(made._client, _Wrapped):  # type: ignore[attr-defined]
+            made._client = _http_client_of(made, self._extra_headers)  # type: ignore[attr-defined]
+        made._extra_headers = self._extra_headers
         return made
 
     with_options = copy
 
     @contextmanager
-    def _call(self, options: Any) -> Iterator[None]:
-        names, base_url = _request_of_openai(self)
-        # A header that the call takes away, by `Omit`, is as little the caller's to set as one that it adds.
-        outbound = OutboundRequest(names.union(options.headers or ()), base_url)
-        with self._extra_headers_call.decide(outbound) as headers:
-            token = _in_flight.set((self._extra_headers_call, headers))
-            try:
+    def _call(self) -> Iterator[None]:
+        call = Call(self._extra_headers)
+        token = _running.set(call)
+        try:
+            with call.running():
                 yield
-            finally:
-                _in_flight.reset(token)
+        finally:
+            _running.reset(token)
+
+    def _build_request(self, options: Any, **arguments: Any) -> Any:
+        request = super()._build_request(options, **arguments)  # type: ignore[misc]
+        call = _running.get()
+        # Of another client where this one fetches a token, for instance, within a call.
+        if call is not None and call.is_for(self._extra_headers):
+            # A header that the call takes away, by `Omit`, is as little the caller's to set as one that it adds.
+            call.taken_away = tuple(options.headers or ())
+            request.extensions[_EXTENSION] = call
+        return request
 
 
 class _SyncOpenAI(_OpenAI):
     def request(self, cast_to: Any, options: Any, **arguments: Any) -> Any:
-        with self._call(options):
+        with self._call():
             return super().request(cast_to, options, **arguments)  # type: ignore[misc]
 
 
 class _AsyncOpenAI(_OpenAI):
     async def request(self, cast_to: Any, options: Any, **arguments: Any) -> Any:
-        with self._call(options):
+        with self._call():
             return await super().request(cast_to, options, **arguments)  # type: ignore[misc]
 
 
@@ -123,54 +187,32 @@ def _request_of_openai(client: Any) -> OutboundRequest:
     return OutboundRequest(client_header_names(client), str(client.base_url))
 
 
-class _Httpx(_Wrapped):
-    @contextmanager
-    def _call(self, request: Any) -> Iterator[Any]:
-        # Without the user name and password that a URL may hold.
-        base_url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        outbound = OutboundRequest(frozenset(request.headers.keys()), base_url)
-        with self._extra_headers_call.decide(outbound) as headers:
-            yield _with_headers(request, headers)
-
-
-class _SyncHttpx(_Httpx):
-    def send(self, request: Any, **arguments: Any) -> Any:
-        with self._call(request) as wrapped:
-            return super().send(wrapped, **arguments)  # type: ignore[misc]
-
-
-class _AsyncHttpx(_Httpx):
-    async def send(self, request: Any, **arguments: Any) -> Any:
-        with self._call(request) as wrapped:
-            return await super().send(wrapped, **arguments)  # type: ignore[misc]
-
-
-def _with_headers(request: Any, headers: Mapping[str, str]) -> Any:
-    """Return a copy of a request with more headers: the service may send its own again, for another caller."""
-    made = object.__new__(type(request))
-    vars(made).update(vars(request))
-    made.headers = request.headers.copy()
-    made.headers.update(headers)
-    return made
-
-
 def _request_of_httpx(client: Any) -> OutboundRequest:
     return OutboundRequest(frozenset(client.headers.keys()), str(client.base_url.copy_with(userinfo=b"")))
 
 
-def _state_of_openai(client: Any) -> Mapping[str, Any]:
+def _state_of_httpx(client: Any, _: HeadersForCall) -> Mapping[str, Any]:
+    # `_extra_headers_of`: a client that nobody else holds would close its connections when it goes.
+    return {**vars(client), "_cookies": cookies_that_stay_the_same(client.cookies), "_extra_headers_of": client}
+
+
+def _state_of_openai(client: Any, headers: HeadersForCall) -> Mapping[str, Any]:
     from ..client_headers import copy_of  # noqa: PLC0415 - loads openai
 
     # Not those of the client: its resources, such as `chat`, belong to it and call it.
-    state: Mapping[str, Any] = vars(copy_of(client))
-    return state
+    return {**vars(copy_of(client)), "_client": _http_client_of(client, headers)}
+
+
+def _http_client_of(client: Any, headers: HeadersForCall) -> Any:
+    http_client = client._client  # noqa: SLF001 - the SDK has no public name for it
+    return wrapper_for(http_client).wrap(http_client, headers)
 
 
 _WRAPPERS = {
     ("openai", "OpenAI"): ClientWrapper(_request_of_openai, _state_of_openai, _SyncOpenAI),
     ("openai", "AsyncOpenAI"): ClientWrapper(_request_of_openai, _state_of_openai, _AsyncOpenAI),
-    ("httpx", "Client"): ClientWrapper(_request_of_httpx, vars, _SyncHttpx),
-    ("httpx", "AsyncClient"): ClientWrapper(_request_of_httpx, vars, _AsyncHttpx),
-    ("httpx2", "Client"): ClientWrapper(_request_of_httpx, vars, _SyncHttpx),
-    ("httpx2", "AsyncClient"): ClientWrapper(_request_of_httpx, vars, _AsyncHttpx),
+    ("httpx", "Client"): ClientWrapper(_request_of_httpx, _state_of_httpx, _SyncHttpx),
+    ("httpx", "AsyncClient"): ClientWrapper(_request_of_httpx, _state_of_httpx, _AsyncHttpx),
+    ("httpx2", "Client"): ClientWrapper(_request_of_httpx, _state_of_httpx, _SyncHttpx),
+    ("httpx2", "AsyncClient"): ClientWrapper(_request_of_httpx, _state_of_httpx, _AsyncHttpx),
 }

@@ -18,7 +18,15 @@ from typing import Any
 from extra_headers.telemetry.recorder import record_unread_field
 from extra_headers.telemetry.spans import request_started
 
-from ..policy.provider_data import JSON_WHITE_SPACE, NOT_AN_OBJECT, decode_object, headers_in, taken_from_request
+from ..policy.provider_data import (
+    JSON_WHITE_SPACE,
+    NOT_AN_OBJECT,
+    decode_object,
+    headers_in,
+    read_fields,
+    taken_from_request,
+    unread_fields,
+)
 
 # A caller can send this key, but no value of that type.
 _STATE_KEY = "__extra_headers_request"
@@ -178,14 +186,10 @@ class RequestHook:
         if not has_data:
             return RequestState(fields={}, plain=tuple(plain))
         decoded = None if lines > 1 else decode_object(text)
-        for key in decoded or ():
-            if key not in self._fields and (key.endswith("_extra_headers") or key == "extra_headers"):
-                record_unread_field(key)
-        kept = {} if decoded is None else self._kept(decoded)
+        for key in unread_fields(decoded, self._fields):
+            record_unread_field(key)
+        kept = {} if decoded is None else read_fields(decoded, self._fields)
         return RequestState(decoded is None, kept, tuple(plain))
-
-    def _kept(self, decoded: Mapping[str, object]) -> Mapping[str, object]:
-        return {key: headers_in(decoded, key) for key in self._fields if key in decoded}
 
     def _keeping_raw_headers(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(call)

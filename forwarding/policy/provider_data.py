@@ -6,7 +6,7 @@ have read the first. So equal keys are kept here, for the evaluation to call the
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 JSON_WHITE_SPACE = " \t\n\r"
 """RFC 8259 section 2: less than `str.strip` takes away by itself."""
@@ -51,6 +51,20 @@ def headers_in(provider_data: Mapping[str, object] | None, key: str) -> object |
         return NOT_AN_OBJECT
     value = provider_data.get(key)
     return None if value is None or value == {} else value
+
+
+def read_fields(provider_data: Mapping[str, object], fields: Iterable[str]) -> Mapping[str, object | None]:
+    """Return what `headers_in` says of each of the fields that `provider_data` has: all that a request need keep."""
+    return {key: headers_in(provider_data, key) for key in fields if key in provider_data}
+
+
+def unread_fields(provider_data: Mapping[str, object] | None, fields: Collection[str]) -> list[str]:
+    """Return the keys that are meant for extra headers and are not among the `fields` that some provider reads."""
+    return [
+        key
+        for key in provider_data or ()
+        if key not in fields and (key.endswith("_extra_headers") or key == "extra_headers")
+    ]
 
 
 def taken_from_request(plain: Iterable[tuple[str, str]], from_request: Mapping[str, str]) -> object | None:

@@ -47,6 +47,12 @@ async def test_the_code_runs(upstream: RecordingProvider, capsys: pytest.Capture
     assert upstream.take()[0].values("x-maas-subscription") == ["free-tier"]
     assert rejected.status_code == 400
     assert set(rejected.json()["error"]) == {"message", "type", "param", "code"}
+
+    transport = httpx.ASGITransport(namespace["labelled_app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as caller:
+        name, value = re.findall(r"A caller sends `(X-Subscription): (.*?)`", _PAGE)[0]
+        assert (await caller.get("/embed", headers={name: value})).status_code == 200
+    assert upstream.take()[0].values("x-maas-subscription") == ["free-tier"]
     namespace["client"].close()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from extra_headers.forwarding import BlockedHeadersError, ExtraHeaders, MalformedHeadersError, Policy, PolicyError
-from extra_headers.forwarding.clients.middleware import CallerHeaders
+from extra_headers.forwarding.clients.caller_request import CallerHeaders
 from extra_headers.forwarding.policy.provider_data import decode_object
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.clients.conftest import Make
@@ -77,10 +77,14 @@ class TestWhatIsSent:
     async def test_no_headers_change_nothing(
         self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, headers: dict[str, str] | None
     ) -> None:
-        """A caller without extra headers gets the client itself, and is not counted."""
+        """The call of a caller without extra headers is that of the client, and is not counted."""
         client = kind.make(upstream.base_url)
-        assert extra_headers.with_headers(client, headers) is client
+        await kind.call(client)
+        await kind.call(extra_headers.with_headers(client, headers))
         await kind.close(client)
+
+        of_the_client, of_the_copy = upstream.take()
+        assert of_the_copy == of_the_client
         assert counted(extra_headers) == {}
 
     @pytest.mark.parametrize("policy", [False, None, {"enabled": False}, Policy(enabled=False)])

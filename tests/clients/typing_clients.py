@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from extra_headers.forwarding import ExtraHeaders, Policy, ProviderDataMiddleware
-from extra_headers.forwarding.clients.middleware import CallerHeaders
+from extra_headers.forwarding.clients.caller_request import CallerHeaders
 
 guard = ExtraHeaders("vllm", policy=Policy(allow=("x-maas-*",)))
 ExtraHeaders("vllm", policy={"allow": ["x-maas-*"]})
