@@ -46,6 +46,7 @@ test-litellm: .venv-litellm/.installed ## the tests of a host, with LiteLLM
 # What the versions matter to: pydantic's models, both SDKs' clients, OpenTelemetry, prometheus-client, and the host itself.
 TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusable_settings.py \
 	tests/clients/test_every_kind.py tests/clients/test_openai.py tests/clients/test_httpx.py \
+	tests/clients/test_final_request.py tests/clients/test_kept_state.py \
 	tests/clients/test_middleware.py \
 	tests/telemetry/test_spans.py tests/telemetry/test_metrics.py tests/telemetry/test_audit.py \
 	tests/server/test_in_process.py tests/server/test_endpoints.py
