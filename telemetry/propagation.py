@@ -4,7 +4,7 @@ Every HTTP instrumentation asks the global propagator, so that is where it is de
 notes the trace id that a caller chose.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context, get_value, set_value
@@ -70,6 +70,11 @@ class GuardedPropagator(TextMapPropagator):
                 if _TRACEPARENT in written:
                     setter.set(carrier, _TRACEPARENT, written[_TRACEPARENT])
 
+    def allowed_to_provider(self, written: Mapping[str, str]) -> dict[str, str]:
+        """Return what a call to a provider may carry of a trace context that the host has written by itself."""
+        names = {"all": written.keys(), "none": set()}.get(self._setting, {_TRACEPARENT})
+        return {name: value for name, value in written.items() if name in names}
+
     def _allowed(self, carrier: object, context: Context | None) -> str:
         # The instrumentations of httpx and httpx2 write into the library's own `Headers`.
         if type(carrier).__module__.partition(".")[0] in self._instrumented:
@@ -82,6 +87,12 @@ class GuardedPropagator(TextMapPropagator):
     def fields(self) -> set[str]:
         """Names of the headers that the operator's propagators write."""
         return self._propagator.fields
+
+
+def allowed_to_provider(written: Mapping[str, str]) -> dict[str, str]:
+    """Return what a call to a provider may carry of a trace context that the host has written; nothing if unguarded."""
+    current = propagate.get_global_textmap()
+    return current.allowed_to_provider(written) if isinstance(current, GuardedPropagator) else {}
 
 
 def guard_propagation(setting: str, is_provider_call: Callable[[trace.Span], bool]) -> GuardedPropagator:

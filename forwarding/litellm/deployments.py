@@ -10,6 +10,8 @@ from typing import Any
 
 import litellm
 
+from extra_headers.telemetry.spans import note_provider_urls
+
 from ..enforcement import Enforcer
 from ..policy.model import Policy, PolicyError
 from .caller import BODY, PLAIN
@@ -49,6 +51,7 @@ class Deployments:
         self._default = default
         self._enforcers: dict[tuple[str, Policy], tuple[str, Enforcer]] = {}
         self._known: dict[str, tuple[object, Deployment]] = {}
+        self._urls: dict[str, set[str]] = {}
         self._none: dict[str, Deployment] = {}
 
     def declare(self, entry: Mapping[str, Any]) -> Deployment:
@@ -94,6 +97,9 @@ class Deployments:
     def _made(self, name: str, params: Mapping[str, Any], policy: Policy) -> Deployment:
         provider, base_url = _provider_of(params)
         label, enforcer = self._enforcer(name, provider, policy)
+        if name != NO_DEPLOYMENT:  # whose calls go anywhere
+            self._urls.setdefault(label, set()).add(base_url)
+            note_provider_urls(label, () if "" in self._urls[label] else self._urls[label])
         own = {field: params[field] for field in (PLAIN, BODY, "organization") if params.get(field)}
         own_headers = {**_mapping(litellm.headers), **_mapping(own.get(PLAIN)), **_mapping(own.get(BODY))}
         names = client_names(provider, organization=bool(own.get("organization"))) | own_headers.keys()

@@ -10,12 +10,14 @@ from typing import Any, override
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.types.utils import MCP_GUARDRAIL_CALL_TYPES, CallTypes
 
+from extra_headers.telemetry.spans import clear_decision
+
 from ..enforcement import OutboundHeaders, RequestDecision
 from .caller import BODY, HEADER_FIELDS, PLAIN, CallerHeaders, redact_call
 from .deployments import Deployment, Deployments
 from .passthrough import deployment_of_call
 from .refusal import failing_closed, refused
-from .requests import Request, of_call, request_of_pass_through, take
+from .requests import of_call, request_of_pass_through, take
 
 # The data of these is what the caller sends to a tool or, byte for byte, to a provider.
 _NOT_A_CALL_TO_A_MODEL = MCP_GUARDRAIL_CALL_TYPES | {"pass_through_endpoint"}
@@ -86,15 +88,16 @@ class ExtraHeadersCallback(CustomLogger):  # type: ignore[misc]
         target = deployment or self._deployments.no_deployment("")
         target = replace(target, outbound_names=target.outbound_names | own.keys())
         request = request_of_pass_through(CallerHeaders({PLAIN: caller} if caller else {}), auth)
-        return _headers_of(_decided(request, target), target)
+        return _headers_of(request.decision_for(target), target)
 
 
 def _with_headers(kwargs: dict[str, Any], call_type: object, deployment: Deployment) -> dict[str, Any]:
     call = {name: value for name, value in kwargs.items() if name not in HEADER_FIELDS} | dict(deployment.own)
     if call_type in _NO_HEADERS_SENT and _NO_HEADERS_SENT[call_type] in (None, deployment.provider):
+        clear_decision(deployment.label)
         return call
     request = of_call(kwargs, deployment)
-    added = _headers_of(_decided(request, deployment), deployment)
+    added = _headers_of(request.decision_for(deployment), deployment)
     if added is None and not request.about_user:
         return call
     own = {**deployment.own_headers, **request.about_user}
@@ -104,14 +107,6 @@ def _with_headers(kwargs: dict[str, Any], call_type: object, deployment: Deploym
     if call_type in _HEADERS_ALONE and deployment.provider == "openai":
         del call[BODY]
     return call
-
-
-def _decided(request: Request, deployment: Deployment) -> RequestDecision:
-    """Return the decision on a request for a deployment; made once, however often the call is tried."""
-    decision = request.decisions.get(deployment)
-    if decision is None:
-        decision = request.decisions[deployment] = request.decide(deployment)
-    return decision
 
 
 def _headers_of(decision: RequestDecision, deployment: Deployment) -> OutboundHeaders | None:

@@ -12,6 +12,8 @@ from litellm.constants import PASS_THROUGH_HEADER_PREFIX
 from litellm.passthrough.utils import BasePassthroughUtils
 from litellm.proxy.pass_through_endpoints import pass_through_endpoints
 
+from extra_headers.telemetry.propagation import allowed_to_provider
+
 from ..enforcement import OutboundHeaders
 from ..policy.field_names import normalize_name
 from .deployments import Deployment
@@ -71,11 +73,18 @@ def control_pass_through(decide: Decide) -> None:
         _auth.set(kwargs.get("user_api_key_dict"))
         return await request(*args, **kwargs)
 
+    write: Any = pass_through_endpoints._with_trace_context  # noqa: SLF001 - LiteLLM writes it by itself, after all else
+
+    @wraps(write)
+    def with_trace_context(headers: Mapping[str, str], parent_span: object) -> dict[str, str]:
+        return {**allowed_to_provider(write({}, parent_span)), **headers}
+
     setattr(forward_headers_from_request, _WRAPPED, True)
     untyped: Any = BasePassthroughUtils
     untyped.forward_headers_from_request = staticmethod(forward_headers_from_request)
     endpoints: Any = pass_through_endpoints
     endpoints.pass_through_request = pass_through_request
+    endpoints._with_trace_context = with_trace_context  # noqa: SLF001
 
 
 def _operators(headers: Mapping[str, Any], request_headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from opentelemetry import trace
 
+from extra_headers.telemetry.spans import clear_decision, resume_call
+
 from ..enforcement import RequestDecision
 from ..policy.identity import User
 from .caller import PLAIN, CallerHeaders, redact_copies
@@ -52,12 +54,23 @@ class Request:
     """Headers that LiteLLM adds by a setting of the operator."""
     decisions: dict[Deployment, RequestDecision] = field(default_factory=dict, repr=False)
 
-    def decide(self, deployment: Deployment) -> RequestDecision:
-        """Decide for a deployment, and record the decision."""
+    def decision_for(self, deployment: Deployment) -> RequestDecision:
+        """Return the decision for a deployment; made and recorded once, however often the call is tried."""
+        decision = self.decisions.get(deployment)
+        if decision is None:
+            decision = self.decisions[deployment] = self._decide(deployment)
+        elif decision.call is None:
+            clear_decision(deployment.label)
+        else:
+            resume_call(decision.call)
+        return decision
+
+    def _decide(self, deployment: Deployment) -> RequestDecision:
         policy, user = deployment.policy, self.user
         headers = self.caller.for_provider(deployment.provider) if policy.enabled else None
         identity = policy.identity_headers(user) if policy.enabled and policy.set and user is not None else None
         if headers is None and identity is None:
+            clear_decision(deployment.label)
             return RequestDecision(None)
         with nullcontext() if self.span is None else trace.use_span(self.span, end_on_exit=False):
             return deployment.enforcer.decide(headers, deployment.outbound_names, deployment.base_url, user, identity)

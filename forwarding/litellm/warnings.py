@@ -21,6 +21,9 @@ _WARNINGS: Mapping[tuple[str, ...], str] = {
     ),
     ("general_settings", "forward_llm_provider_auth_headers"): _NO_EFFECT,
     ("litellm_settings", "forward_llm_provider_auth_headers"): _NO_EFFECT,
+    ("litellm_settings", "forward_traceparent_to_llm_provider"): (
+        "adds a caller's `traceparent` to the extra headers, which blocks it; remove it"
+    ),
     ("general_settings", "allow_client_side_credentials"): (
         "lets callers choose the API key and the address of the provider; remove it, or name single parameters in "
         "configurable_clientside_auth_params of a model"

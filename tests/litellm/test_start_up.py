@@ -87,6 +87,7 @@ WARNED: dict[str, dict[str, Any]] = {
         "litellm_settings": {"model_group_settings": {"forward_client_headers_to_llm_api": ["gpt"]}}
     },
     "forward_llm_provider_auth_headers": {"litellm_settings": {"forward_llm_provider_auth_headers": True}},
+    "forward_traceparent_to_llm_provider": {"litellm_settings": {"forward_traceparent_to_llm_provider": True}},
     "allow_client_side_credentials": {"general_settings": {"allow_client_side_credentials": True}},
     "model_list[0].litellm_params.configurable_clientside_auth_params": {
         "model_list": [model("own", configurable_clientside_auth_params=["api_key"])]
