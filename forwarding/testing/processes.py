@@ -1,4 +1,4 @@
-"""Real servers as child processes, with their log: any server, and OGX with its run config."""
+"""Real servers as child processes, with their log: any server, and a host with its run config."""
 
 import contextlib
 import os
@@ -110,7 +110,7 @@ class ServerProcess:
         *,
         environment: Mapping[str, str] | None = None,
         on_wait: Callable[[float], None] | None = None,
-        timeout: float = 90,
+        timeout: float = 120,
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -207,8 +207,9 @@ class HostServer(ServerProcess):
     """A host's server that runs while the `with` block does.
 
     Args:
-        config: its run config; written to `directory`.
+        config: written to `directory`.
         directory: for the run config, its databases and the log.
+        port: where it listens, if its run config does not say so.
         environment: added to that of this process.
         command: what to start; the run config's path is appended.
         on_wait: called repeatedly while the server starts, with the seconds so far.
@@ -224,27 +225,35 @@ class HostServer(ServerProcess):
     package: ClassVar[str]
     program: ClassVar[tuple[str, ...]]
     """The command that starts it; the path of the run config follows."""
+    file_name: ClassVar[str] = "run.yaml"
+    """Of the run config."""
+    health: ClassVar[str] = "/v1/health"
+    """The path that answers once the server is ready."""
+    port_variable: ClassVar[str | None] = None
+    """The variable that tells it where to listen, if its run config does not."""
 
     def __init__(  # noqa: PLR0913 - each with its default
         self,
         config: Mapping[str, Any],
         directory: Path,
         *,
+        port: int | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
         on_wait: Callable[[float], None] | None = None,
-        timeout: float = 90,
+        timeout: float = 120,
     ) -> None:
-        self.url = f"http://127.0.0.1:{config['server']['port']}"
-        self.config_path = directory / "run.yaml"
+        self.url = f"http://127.0.0.1:{port or config['server']['port']}"
+        self.config_path = directory / self.file_name
+        listen = {} if self.port_variable is None else {self.port_variable: str(port)}
         self._config = config
         super().__init__(
             "the server",
             [*(command or self.command()), str(self.config_path)],
-            f"{self.url}/v1/health",
+            f"{self.url}{self.health}",
             directory / "server.log",
             # The host leaves a copy of its run config, credentials included, in the temporary directory.
-            environment={"TMPDIR": str(directory), **(environment or {})},
+            environment={"TMPDIR": str(directory), **listen, **(environment or {})},
             on_wait=on_wait,
             timeout=timeout,
         )
@@ -278,3 +287,14 @@ class OgxServer(HostServer):
     package = "ogx"
     # `--insecure` only lifts the demand for TLS; the server listens on loopback.
     program = ("ogx", "run", "--insecure")
+
+
+class LiteLlmServer(HostServer):
+    """A LiteLLM proxy that runs while the `with` block does."""
+
+    distribution = "litellm"
+    package = "litellm"
+    program = ("litellm", "--host", "127.0.0.1", "--config")
+    file_name = "config.yaml"
+    health = "/health/liveliness"
+    port_variable = "PORT"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from extra_headers.forwarding.cli.demo import command
 from tests.demo.running import exit_code, free_ports, port_options
 
 
@@ -35,6 +36,18 @@ class TestTrouble:
         (port,) = free_ports(1)
         assert exit_code("demo", *port_options(), "--port", str(port), "--metrics-port", str(port)) == 2
         assert f"--port and --metrics-port are both {port}; choose different ports" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("host", "name", "extras"), [("ogx", "OGX", "ogx"), ("litellm", "LiteLLM", "litellm,otlp")]
+    )
+    def test_a_host_that_is_not_installed(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host: str, name: str, extras: str
+    ) -> None:
+        """The message has the command that helps."""
+        monkeypatch.setattr(command, "find_spec", lambda _: None)
+        assert exit_code("demo", "--host", host) == 1
+        message = f"the demo requires {name}; install it with: pip install 'extra-headers-forwarding[{extras}]'"
+        assert capsys.readouterr() == ("", f"extra-headers demo: {message}\n")
 
     def test_missing_programs(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

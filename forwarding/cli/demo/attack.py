@@ -15,7 +15,7 @@ from ...testing.processes import ServerError
 from ...testing.webhook import Notification, Webhook
 from .environment import Environment
 from .runner import run_scenario
-from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, Scenario, provider_data
+from .scenarios import PROVIDER_ID, Scenario
 
 TUNING = Tuning(window=20, slow_window=120, baseline=120, spike_for=4, keep_firing_for=10, new_series=2)
 """Seconds instead of minutes; floor and factor are those of production."""
@@ -96,7 +96,7 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
     """Attack until the alert fires, print the notification, and return whether everything went as expected.
 
     Raises:
-        NoAnswerError: the OGX server does not answer.
+        NoAnswerError: the server does not answer.
         ServerError: Prometheus does not answer.
         Stopped: a signal came.
 
@@ -105,7 +105,7 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
     reporter.heading(_ATTACK.title, _ATTACK.point)
     reporter.facts(
         {
-            "sent": f"{PROVIDER_DATA_HEADER}: {provider_data(_HEADERS)}",
+            "sent": environment.host.sent(_HEADERS),
             "alert": f"{AlertName.BLOCKED_SPIKE}: more than {TUNING.floor} blocked headers in "
             f"{duration(TUNING.window)} and {TUNING.factor} times the baseline, for {duration(TUNING.spike_for)}",
             "": f"(exported rules: in {duration(Tuning().window)}, for {duration(Tuning().spike_for)})",

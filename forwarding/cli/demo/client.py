@@ -2,14 +2,15 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from ...testing.loopback import request
-from ...testing.recording_provider import MODEL
-from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, USER, USER_HEADER
+from .hosts import Host
+from .scenarios import PROVIDER_ID
 
 type Series = tuple[str, frozenset[tuple[str, str]]]
 """Name and labels."""
@@ -26,19 +27,19 @@ class Reply:
     """When the request was sent and when the answer had arrived, on one clock."""
 
 
-def chat(port: int, content: str, provider_data: str | None = None, provider: str = PROVIDER_ID) -> Reply:
-    """Send one chat message as `USER`, with the given value of the provider-data header.
+def chat(
+    host: Host, port: int, content: str, extra_headers: Mapping[str, str] | None = None, provider: str = PROVIDER_ID
+) -> Reply:
+    """Send one chat message with extra headers.
 
     Raises:
         NoAnswerError: there was no answer.
 
     """
-    headers = {"content-type": "application/json", USER_HEADER: USER}
-    if provider_data is not None:
-        headers[PROVIDER_DATA_HEADER] = provider_data
-    body = json.dumps({"model": f"{provider}/{MODEL}", "messages": [{"role": "user", "content": content}]})
+    headers, body = host.ask(provider, content, extra_headers)
+    headers["content-type"] = "application/json"
     started = time.perf_counter()
-    status, answer = request("POST", port, "/v1/chat/completions", body, headers)
+    status, answer = request("POST", port, "/v1/chat/completions", json.dumps(body), headers)
     seconds = (started, time.perf_counter())
     return Reply(status, None if status == 200 else _error_message(answer), seconds)
 

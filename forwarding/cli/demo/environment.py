@@ -1,4 +1,4 @@
-"""The running parts of the demo: provider, OTLP receiver, OGX server, callers."""
+"""The running parts of the demo: provider, OTLP receiver, the host's server, callers."""
 
 import contextlib
 import os
@@ -16,29 +16,23 @@ from rich.text import Text
 from extra_headers.telemetry import contract
 
 from ...testing.otlp_receiver import OtlpReceiver
-from ...testing.processes import OgxServer, inference_provider, run_config
+from ...testing.processes import HostServer
 from ...testing.recording_provider import ReceivedRequest, RecordingProvider
 from ..signals import Signals
+from .hosts import Host
 from .ports import Ports
 from .reporter import Reporter
 from .results import Arrival
-from .scenarios import (
-    IDENTITY_PROVIDER_ID,
-    IDENTITY_SETTING,
-    PROVIDER_ID,
-    PROVIDER_KEY,
-    PROVIDER_TYPE,
-    SCENARIOS,
-    USER_HEADER,
-)
+from .scenarios import SCENARIOS
 
-_HIDDEN = ("OGX_", "OTEL_", "EXTRA_HEADERS_", "PROMETHEUS_")
+_HIDDEN = ("OGX_", "LITELLM_", "OTEL_", "EXTRA_HEADERS_", "PROMETHEUS_", "DATABASE_")
 
 
 @dataclass(slots=True)
 class Environment:
     """What every part of the demo needs."""
 
+    host: Host
     ports: Ports
     directory: Path
     reporter: Reporter
@@ -49,7 +43,7 @@ class Environment:
     """One thread for each caller of a scenario."""
     receiver: OtlpReceiver
     provider: RecordingProvider
-    server: OgxServer
+    server: HostServer
     started: float
     """On the monotonic clock."""
     first: Arrival | None = None
@@ -65,11 +59,11 @@ class Environment:
         return Arrival(request, self.first.ordinary if self.first else frozenset())
 
 
-def start(ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) -> Environment:
+def start(host: Host, ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) -> Environment:
     """Start the provider, the receiver and the server; `stack` ends them.
 
     Raises:
-        ServerError: there is no OGX server, or it did not start.
+        ServerError: there is no server, or it did not start.
         Stopped: a signal came.
 
     """
@@ -80,39 +74,33 @@ def start(ports: Ports, reporter: Reporter, signals: Signals, stack: ExitStack) 
     threads = stack.enter_context(ThreadPoolExecutor(max(len(scenario.callers) for scenario in SCENARIOS)))
     receiver = stack.enter_context(OtlpReceiver())
     provider = stack.enter_context(RecordingProvider(ports.upstream))
-    reporter.title("extra-headers demo", "one provider, one OGX server, friendly and hostile callers")
+    reporter.title("extra-headers demo", f"one provider, one {host.name} server, friendly and hostile callers")
     reporter.ready("model provider", provider.base_url, "a stub that records every byte")
     reporter.ready("OTLP receiver", receiver.url, "receives traces and metrics")
 
-    entries = [
-        inference_provider(provider_id, provider.base_url, setting, PROVIDER_TYPE, api_token=PROVIDER_KEY)
-        for provider_id, setting in ((PROVIDER_ID, True), (IDENTITY_PROVIDER_ID, IDENTITY_SETTING))
-    ]
-    config = run_config(entries, directory, ports.server)
-    config["server"]["auth"] = {"provider_config": {"type": "upstream_header", "principal_header": USER_HEADER}}
-    ogx = f"OGX {version('ogx')}"
+    config = host.configure(provider.base_url, directory, ports.server)
+    name = f"{host.name} {version(host.server.distribution)}"
     with reporter.progress() as report:
 
         def on_wait(seconds: float) -> None:
             signals.check()
-            report(Text(f"starting {ogx} … {seconds:.0f} s"))
+            report(Text(f"starting {name} … {seconds:.0f} s"))
 
         variables = {
-            "OGX_CONFIG_DIR": str(directory),
-            "OGX_METRICS_ENDPOINT_ENABLED": "1",
-            "OGX_METRICS_PORT": str(ports.metrics),
+            **host.variables(directory, ports.metrics),
             # With this one, the add-on installs a tracer provider and instruments the HTTP clients.
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
             # Identifies the span of each call by what the provider received.
             contract.ENV_PROPAGATE: "traceparent",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-            "OTEL_SERVICE_NAME": "ogx",
+            "OTEL_SERVICE_NAME": host.server.distribution,
         }
-        server = stack.enter_context(OgxServer(config, directory, environment=variables, on_wait=on_wait))
-    reporter.ready(ogx, server.url, f"ready after {time.monotonic() - started:.0f} s")
+        started_server = host.server(config, directory, port=ports.server, environment=variables, on_wait=on_wait)
+        server = stack.enter_context(started_server)
+    reporter.ready(name, server.url, f"ready after {time.monotonic() - started:.0f} s")
     reporter.run_config(config)
-    return Environment(ports, directory, reporter, signals, stack, threads, receiver, provider, server, started)
+    return Environment(host, ports, directory, reporter, signals, stack, threads, receiver, provider, server, started)
 
 
 @contextlib.contextmanager

@@ -6,11 +6,11 @@ import signal
 from collections.abc import Mapping
 
 from ...testing.processes import ServerError
-from ...testing.recording_provider import MODEL
 from ..signals import Stopped
 from .attack import Monitoring
 from .environment import Environment
-from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_ID, USER, USER_HEADER, provider_data
+from .hosts import Host
+from .scenarios import PROVIDER_ID
 
 _POLL_SECONDS = 0.2
 
@@ -37,11 +37,11 @@ def keep_running(environment: Environment, monitoring: Monitoring | None, progra
     reporter, server = environment.reporter, environment.server
     reporter.note("\nEverything keeps running until Ctrl-C:")
     parts = {
-        "OGX": server.url,
+        environment.host.name: server.url,
         "provider": environment.provider.base_url,
         "metrics": environment.metrics_url,
         "OTLP": environment.receiver.url,
-        "run config": str(server.config_path),
+        environment.host.file: str(server.config_path),
         "log": str(server.log_path),
     }
     if monitoring:
@@ -50,7 +50,7 @@ def keep_running(environment: Environment, monitoring: Monitoring | None, progra
         reporter.note(f"  {what:<12} {where}")
     reporter.note("\nRequests to try in another terminal:")
     for purpose, headers in _TRIES:
-        reporter.command(purpose, _curl(server.url, headers))
+        reporter.command(purpose, _curl(environment.host, server.url, headers))
     reporter.command("the counters", [f"curl -s {environment.metrics_url} | grep '^extra_headers_.*_total'"])
     explain = f"{program} explain {server.config_path} --provider {PROVIDER_ID}"
     reporter.command("the decision on a header, and the rule", [f"{explain} -H 'Authorization: Bearer attacker'"])
@@ -74,12 +74,11 @@ def keep_running(environment: Environment, monitoring: Monitoring | None, progra
     raise ServerError(f"the server ended:\n{server.last_lines}")
 
 
-def _curl(url: str, headers: Mapping[str, str]) -> list[str]:
+def _curl(host: Host, url: str, extra_headers: Mapping[str, str]) -> list[str]:
     """Return the lines of a command that sends a chat message with extra headers."""
-    body = json.dumps({"model": f"{PROVIDER_ID}/{MODEL}", "messages": [{"role": "user", "content": "hi"}]})
+    headers, body = host.ask(PROVIDER_ID, "hi", extra_headers)
     return [
         f"curl -sw '\\n' {url}/v1/chat/completions -H 'content-type: application/json'",
-        f"-H {shlex.quote(f'{USER_HEADER}: {USER}')}",
-        f"-H {shlex.quote(f'{PROVIDER_DATA_HEADER}: {provider_data(headers)}')}",
-        f"-d {shlex.quote(body)}",
+        *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()),
+        f"-d {shlex.quote(json.dumps(body))}",
     ]

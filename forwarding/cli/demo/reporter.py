@@ -19,8 +19,9 @@ from ...policy.decision import EXPLANATIONS, DecisionKind, Reason
 from ...policy.field_names import normalize_name
 from ...testing.otlp_receiver import ExportedSpan
 from ..console import make_console, show
+from .hosts import Host
 from .results import Arrival, Exchange, ScenarioResult
-from .scenarios import PROVIDER_DATA_HEADER, PROVIDER_KEY, provider_data
+from .scenarios import PROVIDER_KEY
 
 _WIDTH = 100
 _SECONDS_BETWEEN_LINES = 2.0
@@ -41,7 +42,8 @@ class Progress(Protocol):
 class Reporter:
     """Prints the progress and the results of the demo."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._console = make_console(_WIDTH)
 
     def _print(self, content: RenderableType = "", *, soft_wrap: bool = False) -> None:
@@ -80,16 +82,15 @@ class Reporter:
 
     def run_config(self, config: Mapping[str, Any]) -> None:
         """Print the first provider of a run config, with the add-on's lines marked."""
-        self.heading("The run config", "two lines load the add-on and switch it on")
-        excerpt = {"providers": {"inference": config["providers"]["inference"][:1]}}
-        for line in yaml.safe_dump(excerpt, sort_keys=False).splitlines():
-            ours = line.strip().startswith(("module:", f"{NAMESPACE}:"))
+        self.heading(f"The {self._host.file}", self._host.loading)
+        for line in yaml.safe_dump(self._host.excerpt(config), sort_keys=False).splitlines():
+            ours = NAMESPACE in line
             self._print(Text(f"{'▶' if ours else ' '} {line}", _HIGHLIGHT if ours else "dim"))
 
     def scenario(self, number: int, result: ScenarioResult) -> None:
         """Print what was sent, decided, answered, counted and received in a scenario."""
         self.heading(f"{number}  {result.scenario.title}", result.scenario.point)
-        self._rows(_rows(result, in_full=number == 1))
+        self._rows(_rows(self._host, result, in_full=number == 1))
         for fault in result.faults:
             self._print(Text(f"  UNEXPECTED: {fault}", "bold red"))
 
@@ -154,11 +155,11 @@ def _grid() -> Table:
     return Table.grid(padding=(0, 2))
 
 
-def _rows(result: ScenarioResult, *, in_full: bool) -> Iterator[tuple[str, RenderableType]]:
+def _rows(host: Host, result: ScenarioResult, *, in_full: bool) -> Iterator[tuple[str, RenderableType]]:
     scenario, exchanges = result.scenario, result.exchanges
     if scenario.setting is not None:
         yield "policy", Text(json.dumps(scenario.setting), "dim")
-    yield "sent", _groups([_sent(exchange) for exchange in exchanges])
+    yield "sent", _groups([_sent(host, exchange) for exchange in exchanges])
     if len(exchanges) > 1:
         yield "", Text(f"{len(exchanges)} calls, up to {result.at_once} of them at the same moment", "dim")
     yield "decided", _decided(scenario.decisions, result)
@@ -178,10 +179,8 @@ def _rows(result: ScenarioResult, *, in_full: bool) -> Iterator[tuple[str, Rende
             yield "", Text("each call with its own caller's header, the provider's own key and nothing else", "dim")
 
 
-def _sent(exchange: Exchange) -> Text:
-    if exchange.sent is None:
-        return Text(f"no {PROVIDER_DATA_HEADER}")
-    return Text.assemble((f"{PROVIDER_DATA_HEADER}: ", "dim"), provider_data(exchange.sent))
+def _sent(host: Host, exchange: Exchange) -> Text:
+    return Text(host.nothing_sent if exchange.sent is None else host.sent(exchange.sent))
 
 
 def _refusal(exchange: Exchange) -> Text:

@@ -20,6 +20,7 @@ from ..signals import Signals
 from .attack import attack, start_monitoring
 from .client import scrape
 from .environment import Environment, start
+from .hosts import Host
 from .interactive import keep_running
 from .ports import Ports
 from .reporter import Reporter
@@ -32,24 +33,25 @@ _NUMBER_IN_DETAIL = 3
 """Of the scenario whose rules and span are shown."""
 
 
-def run(ports: Ports, *, keep: bool = False, programs: Programs | None = None) -> bool:
+def run(host: Host, ports: Ports, *, keep: bool = False, programs: Programs | None = None) -> bool:
     """Run the demo and return whether everything went as expected.
 
     Args:
+        host: what to run.
         ports: the ports to listen on.
         keep: whether to leave everything running afterwards, until Ctrl-C.
         programs: Prometheus and Alertmanager, for an attack after the scenarios.
 
     Raises:
         PortError: a port is in use.
-        ServerError: there is no OGX server, or a server ended; with its last log lines.
+        ServerError: there is no server, or a server ended; with its last log lines.
         Stopped: a signal came; everything that was started has ended.
 
     """
     ports.check()
     with Signals() as signals:
         with ExitStack() as stack:
-            environment = start(ports, Reporter(), signals, stack)
+            environment = start(host, ports, Reporter(host), signals, stack)
             monitoring = None
             try:
                 passed = _run_scenarios(environment)

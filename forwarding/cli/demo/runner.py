@@ -1,7 +1,6 @@
 """Runs one scenario against the running servers and compares the result with what it expects."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from threading import Barrier
@@ -11,12 +10,12 @@ from extra_headers.telemetry import contract
 
 from ...run_config.explanation import explain_request
 from ...run_config.policies import check_policy
-from ...run_config.providers import read_run_config
 from ...testing.recording_provider import ReceivedRequest
+from .. import configuration
 from .client import Reply, Scrape, chat, scrape
 from .environment import Environment
 from .results import Arrival, Exchange, Increases, ScenarioResult, find_faults
-from .scenarios import Scenario, provider_data
+from .scenarios import Scenario
 
 
 def run_scenario(environment: Environment, scenario: Scenario) -> ScenarioResult:
@@ -33,12 +32,12 @@ def run_scenario(environment: Environment, scenario: Scenario) -> ScenarioResult
 
     def call(number: int, headers: Mapping[str, str] | None) -> Reply:
         start.wait()
-        data = provider_data(headers) if headers else None
-        return chat(environment.ports.server, _content(number), data, scenario.provider)
+        return chat(environment.host, environment.ports.server, _content(number), headers, scenario.provider)
 
     futures = [environment.threads.submit(call, number, headers) for number, headers in enumerate(scenario.callers)]
     replies = environment.signals.results(futures)
-    taken = environment.provider.take()
+    # LiteLLM asks for the provider's models by itself.
+    taken = [request for request in environment.provider.take() if request.method == "POST"]
     received = {_content_of(request): request for request in taken}
     counted = _increases(before, scrape(environment.ports.metrics))
 
@@ -54,7 +53,8 @@ def run_scenario(environment: Environment, scenario: Scenario) -> ScenarioResult
 
 def explain(environment: Environment, scenario: Scenario) -> bool:
     """Print the rule behind each decision as `extra-headers explain` does; return whether it decides as expected."""
-    config = read_run_config(str(environment.server.config_path), os.environ)
+    path = environment.server.config_path
+    config = configuration.read(str(path))
     provider = next(provider for provider in config.providers if provider.id == scenario.provider)
     checked, _ = check_policy(config, provider)
     headers = dict(scenario.callers[0] or {})
@@ -62,7 +62,7 @@ def explain(environment: Environment, scenario: Scenario) -> bool:
         return False
     explained = explain_request(config, checked, checked.policy, headers).headers
     reporter = environment.reporter
-    command = f"extra-headers explain run.yaml --provider {scenario.provider}"
+    command = f"extra-headers explain {path.name} --provider {scenario.provider}"
     reporter.heading("Why", f"the rule behind each decision: {command}")
     reporter.note(f"  {' '.join(f"-H '{name}: ...'" for name in headers)}")
     reporter.facts({one.header: f"{one.decision.kind.value}: {one.source}" for one in explained})

@@ -1,6 +1,5 @@
 """The scenarios of the demo as data: what is sent, and what must happen."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field
 from ...policy.decision import DecisionKind, Outcome, Reason
 
 PROVIDER_ID = "vllm"
-PROVIDER_TYPE = "remote::vllm"
 PROVIDER_KEY = "the-providers-own-key"
 USER = "alice"
 USER_HEADER = "X-Auth-User"
@@ -16,8 +14,6 @@ USER_HEADER = "X-Auth-User"
 IDENTITY_PROVIDER_ID = "vllm-identity"
 """A second provider of the same type, with identity headers and a shadow policy."""
 IDENTITY_SETTING = {"set": {"x-user": "${user.id}"}, "shadow": {"allow": ["x-maas-*"], "on_blocked": "reject"}}
-FIELD = "vllm_extra_headers"
-PROVIDER_DATA_HEADER = "X-OGX-Provider-Data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +77,6 @@ class Scenario:
 def _count(callers: tuple[Mapping[str, str] | None, ...], decisions: Mapping[str, Reason]) -> Counter[tuple[str, ...]]:
     names = [name for headers in callers for name in headers or () if name in decisions]
     return Counter((decisions[name].kind.value, decisions[name].value) for name in names)
-
-
-def provider_data(headers: Mapping[str, str]) -> str:
-    """Return the value of the provider-data header with these extra headers."""
-    return json.dumps({FIELD: headers})
 
 
 SCENARIOS = (
