@@ -129,7 +129,8 @@ class Decision:
     """What happens to one header, and why."""
 
     name: str | None
-    """The field name as the caller spelled it; None where it is not a valid field name within the limits."""
+    """The field name as the caller spelled it; None where it is not a valid field name within the limits, or was not
+    looked at because there were too many."""
     kind: DecisionKind
     reason: Reason
     rule: str | None = None
@@ -218,6 +219,7 @@ class Evaluation:
             return None
         subject = f"extra headers for provider {provider!r}" if provider else "extra headers"
         found = [d for d in self.decisions if d.kind is self.rejected_for]
+        found = [d for d in found if d.reason is Reason.TOO_MANY][:1] or found
         listed = "; ".join(_describe(d) for d in found[:_MAX_LISTED])
         more = f"; and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
         error = MalformedHeadersError if self.rejected_for is DecisionKind.MALFORMED else BlockedHeadersError
@@ -225,7 +227,7 @@ class Evaluation:
 
 
 def _describe(decision: Decision) -> str:
-    if decision.reason is Reason.ENVELOPE:
+    if decision.reason in (Reason.ENVELOPE, Reason.TOO_MANY):
         what = "the extra headers are"
     elif decision.name is None:
         what = f"a header with a name of {decision.name_length} characters is"

@@ -83,13 +83,15 @@ class Matcher:
 
     def decide(self, names: tuple[object, ...]) -> NameDecisions:
         """Return what the policy says about the names of one request."""
+        if len(names) > self._max_headers:
+            return _too_many(names)
         if not are_strings(names):
             return self._decide_all(names)
         found = self._by_names.get(names)
         if found is None:
             found = self._decide_all(names)
             # Names beyond the grammar or a limit are nothing to keep, and seldom come twice.
-            if len(names) <= self._max_headers and all(d.name is not None for d in found.decisions):
+            if all(d.name is not None for d in found.decisions):
                 self._in_requests += len(names)
                 if self._in_requests > _REMEMBERED_NAMES_OF_REQUESTS:
                     self._by_names.clear()
@@ -100,9 +102,7 @@ class Matcher:
     def _decide_all(self, names: tuple[object, ...]) -> NameDecisions:
         founds = [self._decide_one(name) for name in names]
         decisions = [found.decision for found in founds]
-        if len(names) > self._max_headers:
-            decisions = [d if d.reason is Reason.TYPE else d.as_malformed(Reason.TOO_MANY) for d in decisions]
-        elif repeated := _repeated([found.normalized for found in founds]):
+        if repeated := _repeated([found.normalized for found in founds]):
             decisions = [
                 found.decision.as_malformed(Reason.DUPLICATE) if found.normalized in repeated else found.decision
                 for found in founds
@@ -142,6 +142,18 @@ class Matcher:
         if self._allowed is None:
             return None, Reason.ALLOWED
         return self._allowed.find(normalized) or (None, Reason.NOT_ALLOWED)
+
+
+def _too_many(names: tuple[object, ...]) -> NameDecisions:
+    """Return the decisions on more headers than the limit: no name is looked at, and none is shown."""
+    lengths = [len(name) if type(name) is str else None for name in names]
+    by_length = {
+        length: Decision(None, DecisionKind.MALFORMED, Reason.TYPE)
+        if length is None
+        else Decision(None, DecisionKind.MALFORMED, Reason.TOO_MANY, None, length)
+        for length in set(lengths)
+    }
+    return NameDecisions(tuple([by_length[length] for length in lengths]), clean=False, length=0)
 
 
 def _repeated(names: Collection[str | None]) -> Collection[str | None]:

@@ -37,7 +37,7 @@ _SOURCE = re.compile(
 def test_is_decided_as_the_corpus_says(case: Case) -> None:
     """One decision for each header; what is forwarded is as the caller wrote it, and nothing where it is rejected.
 
-    A name that is no token, or too long, is not kept, only its length.
+    A name that is no token, too long, or one of too many is not kept, only its length.
     """
     evaluation = decide(case)
     if evaluation is None:
@@ -46,8 +46,9 @@ def test_is_decided_as_the_corpus_says(case: Case) -> None:
     assert tuple((d.kind, d.reason) for d in evaluation.decisions) == case.expected
     assert evaluation.rejected_for is case.rejected_for
     assert dict(evaluation.forwarded) == case.forwarded()
+    limits = case.parsed_policy.limits
     for decision, (name, _) in zip(evaluation.decisions, case.pairs(), strict=bool(case.pairs())):
-        shown = is_token(name) and len(name) <= case.parsed_policy.limits.max_name_bytes
+        shown = is_token(name) and len(name) <= limits.max_name_bytes and len(case.pairs()) <= limits.max_headers
         assert (decision.name, decision.name_length) == (name if shown else None, len(name))
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from extra_headers.forwarding import Limits, Policy, PolicyError, Reason, evaluate
 from extra_headers.forwarding.policy import field_names
+from extra_headers.forwarding.policy import matcher as matcher_module
 from extra_headers.forwarding.policy.model import parse_policy
 from extra_headers.forwarding.policy.provider_data import decode_object
 from tests.core.helpers import DROP, reason
@@ -70,6 +71,19 @@ class TestCost:
 
         assert cost(800) < 4.5 * cost(200)
         assert cost(4800) < 4.5 * cost(1200)
+
+    def test_of_too_many_names_none_is_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a provider-data header of 64 KiB can hold costs a count: no name is checked, compared or remembered."""
+        looked_at: list[str] = []
+        for function in ("is_token", "normalize_name"):
+            monkeypatch.setattr(matcher_module, function, looked_at.append)
+        policy = Policy(block=("x-of-this-test-*",))
+        found = evaluate({f"X-{i}": "v" for i in range(4500)}, policy)
+
+        assert looked_at == []
+        assert {(d.reason, d.name) for d in found.decisions} == {(Reason.TOO_MANY, None)}
+        assert len({id(decision) for decision in found.decisions}) <= 4
+        assert matcher_module.matcher(policy, frozenset()).sizes == (0, 0)
 
     def test_does_not_grow_with_the_length_of_a_value(self) -> None:
         """A value is looked at by the interpreter's own loops only, and no longer than its limit."""

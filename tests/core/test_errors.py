@@ -138,6 +138,11 @@ class TestMessage:
         assert "Host" not in text
         assert "X-Good" not in text
 
+    def test_too_many_headers_are_named_once(self) -> None:
+        """What is wrong with all of them is said once, and none of the names is repeated."""
+        error = evaluate({f"X-{i}": "v" for i in range(4500)}, Policy()).rejection("vllm")
+        assert str(error).endswith(": the extra headers are malformed (too_many: more headers than limits.max_headers)")
+
     @pytest.mark.parametrize(("count", "more"), [(1, ""), (8, ""), (9, "; and 1 more"), (32, "; and 24 more")])
     def test_lists_the_first_eight(self, count: int, more: str) -> None:
         """In the caller's order; of the rest, how many."""
