@@ -112,7 +112,9 @@ def _replace_in_string(text: str, environment: Mapping[str, str]) -> object:
         used = True
         return expand(value)
 
-    replaced = _REFERENCE.sub(replacement, text)
+    # A reference that nothing closes would be searched from each of its beginnings to the end.
+    end = text.rfind("}") + 1
+    replaced = _REFERENCE.sub(replacement, text[:end]) + text[end:]
     if replaced == text:
         return text
     value = _typed(replaced)

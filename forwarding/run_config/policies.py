@@ -51,13 +51,14 @@ class Checked:
 
 def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[Finding]]:
     """Return the policy of one provider, and what is wrong with it."""
+    secrets = tuple(_from_environment(provider.setting))
     try:
         policy = parse_policy(provider.setting, f"provider {shown(provider.id)!r}")
     except PolicyError as error:
-        findings = [_finding(config, provider, Level.ERROR, finding) for finding in error.findings]
+        findings = [_finding(config, provider, secrets, Level.ERROR, finding) for finding in error.findings]
         return Checked(provider, None, "", "", ()), findings
     findings = [
-        _finding(config, provider, Level.WARNING, PolicyFinding((*above, *path), text))
+        _finding(config, provider, secrets, Level.WARNING, PolicyFinding((*above, *path), text))
         for above, rules in (((), policy), (("shadow",), policy.shadow))
         if rules
         for path, text in ineffective_block_entries(rules.allow, rules.block)
@@ -129,9 +130,11 @@ def _redacted(value: Any, given: Any) -> Any:
     return value
 
 
-def _finding(config: RunConfig, provider: Provider, level: Level, finding: PolicyFinding) -> Finding:
+def _finding(
+    config: RunConfig, provider: Provider, secrets: Sequence[FromEnvironment], level: Level, finding: PolicyFinding
+) -> Finding:
     given, message = _get(provider.setting, finding.path), finding.message
-    quoted = (value for value in _from_environment(provider.setting) if _is_quoted(value, message))
+    quoted = (value for value in secrets if _is_quoted(value, message))
     source = given if isinstance(given, FromEnvironment) else next(quoted, None)
     if source is not None:
         # A name from the environment may be a key of the policy, and so a part of the path.

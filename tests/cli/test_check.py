@@ -2,9 +2,12 @@
 
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from extra_headers.forwarding.run_config import policies
 from tests.cli.conftest import Invoke, Write, entry, provider
 
 
@@ -314,3 +317,19 @@ def test_of_several_files_the_worst_code_counts(invoke: Invoke, write: Write) ->
         1,
         0,
     ]
+
+
+def test_many_findings(invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes from the environment is looked up once for a provider, not once for each of its findings."""
+    calls: list[object] = []
+    walk = policies._from_environment
+
+    def counting(value: Any) -> Iterator[Any]:
+        calls.append(value)
+        return walk(value)
+
+    monkeypatch.setattr(policies, "_from_environment", counting)
+    done = invoke("check", write(provider("{allow: [" + ", ".join(["'a b'"] * 200) + "]}")))
+
+    assert done.out.count("can never match") == 200
+    assert len(calls) <= 2 * 202

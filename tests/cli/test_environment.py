@@ -1,6 +1,7 @@
 """Environment variables in a run config are replaced as OGX replaces them."""
 
 import os
+import time
 import warnings
 from typing import Any
 from unittest import mock
@@ -82,3 +83,13 @@ def test_a_value_of_the_environment_is_printed_as_written(text: str, value: obje
     replaced = replace(text, {"SET": "secret"})
 
     assert (replaced, shown(replaced)) == (value, printed)
+
+
+@pytest.mark.parametrize("start", ["${env.A:=", "${env.A:+", "${env.A", "${env."])
+def test_many_references_that_nothing_closes(start: str) -> None:
+    """A long entry is read in one pass: minutes, if each reference were searched to the end of the text."""
+    text = start * (1024 * 1024 // len(start))
+    began = time.process_time()
+
+    assert replace(text, {}) == text
+    assert time.process_time() - began < 10
