@@ -1,8 +1,12 @@
-"""What the add-on needs of openai's clients: the names that they send without any caller, and copies of them."""
+"""What the add-on needs of openai's clients: the names that they send without any caller, and copies of them.
 
-from typing import Any
+Does not load openai, which takes a second: who holds a client has loaded it.
+"""
 
-from openai import AsyncOpenAI, Omit, OpenAI
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
 
 # Headers that a signing HTTP client (OCI's, say) computes and signs, or takes as given where they are there already.
 SIGNED_NAMES = ("date", "x-date", "digest", "content-digest", "x-content-sha256", "signature", "signature-input")
@@ -14,11 +18,13 @@ HTTP_CLIENT_NAMES = frozenset({"accept", "accept-encoding", "connection", "user-
 GENAI_NAMES = HTTP_CLIENT_NAMES | {"x-goog-user-project", "x-server-timeout"}
 
 
-def client_header_names(client: OpenAI | AsyncOpenAI) -> frozenset[str]:
+def client_header_names(client: "OpenAI | AsyncOpenAI") -> frozenset[str]:
     """Return the names of the headers that `client` and the HTTP client beneath it send on every call.
 
     Unset ones (`openai-organization`, `openai-project`) are not sent and so not among them.
     """
+    from openai import Omit  # noqa: PLC0415 - see above
+
     sent = {**client.auth_headers, **client.default_headers}
     own = {name for name, value in sent.items() if not isinstance(value, Omit)}
     # The SDK has no public name for the HTTP client that it was given; headers set there are the operator's too.

@@ -13,6 +13,7 @@ from functools import cache
 from types import new_class
 from typing import Any, NamedTuple, Self, cast
 
+from ..client_headers import client_header_names, copy_of
 from ..enforcement import OutboundRequest
 from ..http_state import cookies_that_stay_the_same
 from .headers_for_call import Call, HeadersForCall
@@ -181,9 +182,6 @@ class _AsyncOpenAI(_OpenAI):
 
 
 def _request_of_openai(client: Any) -> OutboundRequest:
-    # With openai loaded; see `wrapper_for`.
-    from ..client_headers import client_header_names  # noqa: PLC0415 - loads openai
-
     return OutboundRequest(client_header_names(client), str(client.base_url))
 
 
@@ -197,8 +195,6 @@ def _state_of_httpx(client: Any, _: HeadersForCall) -> Mapping[str, Any]:
 
 
 def _state_of_openai(client: Any, headers: HeadersForCall) -> Mapping[str, Any]:
-    from ..client_headers import copy_of  # noqa: PLC0415 - loads openai
-
     # Not those of the client: its resources, such as `chat`, belong to it and call it.
     return {**vars(copy_of(client)), "_client": _http_client_of(client, headers)}
 

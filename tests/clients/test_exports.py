@@ -26,6 +26,7 @@ def test_an_unknown_name() -> None:
     ("code", "absent"),
     [
         ("import extra_headers.forwarding.cli", "pydantic openai opentelemetry prometheus_client click rich"),
+        ("import extra_headers.forwarding.cli.check, extra_headers.forwarding.cli.explain", "openai litellm"),
         ("from extra_headers.forwarding import Policy, evaluate", "openai opentelemetry prometheus_client"),
         ("from extra_headers.forwarding import MalformedHeadersError", "pydantic openai opentelemetry"),
         ("from extra_headers.forwarding import ExtraHeaders; import httpx", "openai"),
