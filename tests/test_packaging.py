@@ -23,6 +23,11 @@ def _run(*command: str | Path, cwd: Path = _ROOT) -> str:
     return done.stdout
 
 
+@pytest.fixture(autouse=True)
+def no_authorities() -> None:
+    """Leave the environment as it is: uv speaks to a package index."""
+
+
 @pytest.fixture(scope="module")
 def uv() -> Path:
     """Return the uv that made the environment."""
