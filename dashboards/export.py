@@ -18,6 +18,10 @@ DASHBOARDS: Final = ("extra-headers-overview.json", "extra-headers-provider.json
 
 _DATA: Final = files("extra_headers.dashboards")
 _HEADER = "# Written by extra-headers-forwarding ({note}).\n"
+_START_COMPOSE: Final = """\
+start with: docker compose up.
+# Prometheus reaches the server from a container, so set for the server:
+# OGX_METRICS_ENDPOINT_ENABLED=1 OGX_METRICS_HOST=0.0.0.0"""
 
 
 def committed_dashboards() -> dict[str, str]:
@@ -59,7 +63,7 @@ def build(dashboards: Mapping[str, str], tuning: Tuning | None = None) -> dict[s
             )
             for name, text in dashboards.items()
         },
-        "compose.yaml": _yaml(provisioning.compose_file(), "start with: docker compose up"),
+        "compose.yaml": _yaml(provisioning.compose_file(), _START_COMPOSE),
         "monitoring.yaml": values_file.example(),
         "monitoring.schema.json": values_file.schema(),
     }

@@ -50,7 +50,7 @@ def provider() -> str:
             ),
             Row("What happens to the requests?", [_outcomes(), shared_panels.stopped_requests()]),
             Row("What would the shadow policy change?", shadow_panels.panels()),
-            Row("Does the provider learn who calls?", [shared_panels.identity_headers(24)]),
+            Row("Which identity headers are sent?", [shared_panels.identity_headers(24)]),
             Row(
                 "Which policy decides, and what does it cost?",
                 [

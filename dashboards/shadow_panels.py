@@ -51,7 +51,7 @@ def _newly_rejected() -> Panel:
         PanelOptions(
             title="Requests newly rejected",
             description=(
-                f"Requests in the time range that go on now, and would be answered with 400 or 403 under the shadow "
+                f"Requests in the time range that are sent now, and would be answered with 400 or 403 under the shadow "
                 f"policy ({_REQUESTS}). Above zero: enforcing it breaks these callers; find them by the span attribute "
                 f"{contract.ATTR_SHADOW_OUTCOME}."
             ),

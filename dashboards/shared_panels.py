@@ -99,7 +99,7 @@ def stopped_by_group() -> Panel:
             title="Stopped headers by kind of reason",
             description=(
                 f"Blocked and malformed headers per second ({_DECISIONS}), their reasons in groups; the table of "
-                "reasons has the detail. Red and yellow look like attacks, blue is what the policy says, grey is what "
+                "reasons has the detail. Red and yellow look like attacks, blue is the operator's policy, grey is what "
                 "clients send without thinking. Points are exemplars: each opens the trace of one request."
             ),
             unit="cps",
@@ -250,7 +250,7 @@ def unread_fields() -> Panel:
     """Return the keys of provider data that callers meant for the add-on and that no provider reads."""
     return timeseries(
         PanelOptions(
-            title="Extra headers that nobody reads",
+            title="Fields that no provider reads",
             description=(
                 "Keys per second of provider data that look like extra headers and that no provider reads "
                 f"({contract.UNREAD_FIELDS_TOTAL}): a misspelt key, another host's header, or a provider without the "

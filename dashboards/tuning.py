@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,9 +21,20 @@ from pydantic import (
 )
 
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Reason
+from extra_headers.telemetry import contract
 
-DEFAULT_RUNBOOKS: Final = "https://runbooks.example.com/extra-headers"
-"""A placeholder that Prometheus and Alertmanager accept: the export contains the pages to publish."""
+DEFAULT_RUNBOOKS: Final = "https://github.com/extra-headers/extra-headers-forwarding/blob/main/dashboards/runbooks"
+"""The runbooks in the project's repository. The export contains the same pages, for a site of the operator's."""
+
+_OWN_LABELS: Final = frozenset(
+    {
+        *(label.name for label in contract.LABELS),
+        *("__name__", "alertname", "alertstate", "severity", "category"),
+        # What the rules tell their own series apart by.
+        *("season", "of", "enumerated"),
+    }
+)
+_TEN_YEARS: Final = 315_360_000
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -46,17 +58,40 @@ def _seconds(value: object) -> object:
 type Seconds = Annotated[
     int,
     BeforeValidator(_seconds),
-    Field(ge=1),
+    Field(ge=1, le=_TEN_YEARS),
     PlainSerializer(duration, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^([0-9]+[smhdw])+$", "examples": ["10m"]}),
 ]
 """A duration: in the file as Prometheus writes it, in the code in seconds."""
 
+
+def _matcher(matcher: str) -> str:
+    label, operator, quoted = re.split(r"(=~|!~|!=|=)", matcher, maxsplit=1)
+    if label in _OWN_LABELS:
+        raise ValueError(f"must not select by {label}, which the rules add themselves")
+    if operator in {"=~", "!~"}:
+        pattern = quoted[1:-1].replace("\\\\", "\\")
+        if re.search(r"\(\?[=!<]|\\[1-9]", pattern):
+            raise ValueError("must not contain lookarounds or backreferences, which Prometheus does not have")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"is not a valid regular expression: {error}") from None
+    return matcher
+
+
 type LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-type Matcher = Annotated[str, StringConstraints(pattern=r'^[a-zA-Z_][a-zA-Z0-9_]*(=|!=|=~|!~)"[^"]*"$')]
+type Matcher = Annotated[
+    str,
+    # Escapes are those of a PromQL string.
+    StringConstraints(pattern=r"""^[a-zA-Z_][a-zA-Z0-9_]*(=~|!~|!=|=)"([^"\\\n]|\\[abfnrtv\\"])*"$"""),
+    AfterValidator(_matcher),
+]
 type KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-type Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
-type Count = Annotated[int, Field(ge=1)]
+type Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s{}]+$")]
+type LabelValue = Annotated[str, StringConstraints(pattern=r"^[^{}]*$")]
+"""A label of every alert is the same on each: no template."""
+type Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 type Percent = Annotated[int, Field(ge=1, le=99)]
 
 
@@ -116,13 +151,14 @@ class Tuning(_Section):
     matchers: Annotated[
         tuple[Matcher, ...], Field(description='Added to every selector of the rules, e.g. `cluster="eu-1"`.')
     ] = ()
-    labels: Annotated[Mapping[LabelName, str], Field(description="Added to every alert, for routing.")] = {}
+    labels: Annotated[Mapping[LabelName, LabelValue], Field(description="Added to every alert, for routing.")] = {}
     severities: Annotated[
         Mapping[AlertName, Severity], Field(description="Severity of an alert in place of its default.")
     ] = {}
-    runbooks: Annotated[Url, Field(description="Base URL of the runbooks; a page is `<base>/<alert>.md`.")] = (
-        DEFAULT_RUNBOOKS
-    )
+    runbooks: Annotated[
+        Url,
+        Field(description="Base URL of the runbooks; a page is `<base>/<alert>.md`. The export has a copy to publish."),
+    ] = DEFAULT_RUNBOOKS
     receiver_url: Annotated[Url, Field(description="Base URL of the webhooks in the Alertmanager example.")] = (
         "http://127.0.0.1:9095"
     )
@@ -215,11 +251,12 @@ class Tuning(_Section):
             raise ValueError("window must be shorter than slow_window")
         if self.slow_window > self.baseline:
             raise ValueError("slow_window must not be longer than baseline")
-        own = {"provider", "decision", "reason", "header", "outcome", "policy", "result", "alertname"}
-        if taken := sorted(own.intersection(self.group_by)):
-            raise ValueError(f"group_by must not contain {', '.join(taken)}: the rules add the metrics' own labels")
-        if reserved := sorted({"severity", "category", "alertname"}.intersection(self.labels)):
-            raise ValueError(f"labels must not contain {', '.join(reserved)}: use severities for the severity")
+        if self.season <= 2 * self.window:
+            raise ValueError("season must be longer than two windows")
+        if taken := sorted(_OWN_LABELS.intersection(self.group_by)):
+            raise ValueError(f"group_by must not contain {', '.join(taken)}: the rules add these labels")
+        if reserved := sorted(_OWN_LABELS.intersection(self.labels)):
+            raise ValueError(f"labels must not contain {', '.join(reserved)}: the rules set these labels")
         if unknown := sorted(set(self.noise_reasons) - set(REASONS[DecisionKind.BLOCKED])):
             raise ValueError(f"noise_reasons must not contain {', '.join(unknown)}, which blocks no header")
         return self

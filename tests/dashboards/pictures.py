@@ -128,4 +128,4 @@ def _screenshot(drawing: dict[str, Any], script: Path, image: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw(float(sys.argv[1]) if len(sys.argv) > 1 else 300)
+    draw(float(sys.argv[1]) if len(sys.argv) > 1 else 240)

@@ -18,6 +18,7 @@ from tests.dashboards.documents import Json, dashboards, panels, targets
 from tests.dashboards.programs import run
 from tests.dashboards.promql import parse
 
+# The number of evaluations is that of the requests with extra headers, which has its own panels.
 EVALUATION_COUNT = f"{contract.EVALUATION_SECONDS}_count"
 _HISTOGRAM = contract.METRICS[contract.EVALUATION_SECONDS].labels
 

@@ -11,7 +11,7 @@ import yaml
 
 from extra_headers.dashboards.alerts import alerts, rule_groups
 from extra_headers.dashboards.generate import GENERATED
-from extra_headers.dashboards.tuning import AlertName, Tuning, duration
+from extra_headers.dashboards.tuning import DEFAULT_RUNBOOKS, AlertName, Tuning, duration
 from tests.dashboards.days import Day, vllm
 from tests.dashboards.documents import Json
 from tests.dashboards.harms import harms, ordinary_days, table
@@ -180,7 +180,7 @@ def test_messages_have_the_measured_value(tmp_path: Path) -> None:
         annotations = {
             "summary": alert.summary,
             "description": description.format(vllm="provider vllm of job ogx in namespace prod"),
-            "runbook_url": f"https://runbooks.example.com/extra-headers/{name}.md",
+            "runbook_url": f"{DEFAULT_RUNBOOKS}/{name}.md",
         }
         expected = {"exp_labels": labels, "exp_annotations": annotations}
         check = {"alertname": name.value, "eval_time": f"{step}m", "exp_alerts": [expected]}
