@@ -3,13 +3,29 @@
 import os
 import sys
 
-from benchmarks import against_litellm, cost_of_a_request, instructions, nothing_to_forward, start_up, whole_server
+from benchmarks import (
+    against_litellm,
+    cost_of_a_request,
+    instructions,
+    litellm_proxy,
+    nothing_to_forward,
+    start_up,
+    whole_server,
+)
 from benchmarks.sidebyside import heading, table
 
 
 def main() -> None:
     """Measure and print; names of parts as arguments measure these alone."""
-    parts = (cost_of_a_request, nothing_to_forward, instructions, against_litellm, start_up, whole_server)
+    parts = (
+        cost_of_a_request,
+        nothing_to_forward,
+        instructions,
+        against_litellm,
+        start_up,
+        whole_server,
+        litellm_proxy,
+    )
     wanted = [part for part in parts if part.__name__.rpartition(".")[2] in sys.argv[1:] or not sys.argv[1:]]
     print(heading(), flush=True)
     rows = []

@@ -3,7 +3,7 @@
 Pure: reads and changes the request's data, knows no policy.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,10 @@ class CallerHeaders:
     def without(self, names: tuple[str, ...]) -> "CallerHeaders":
         """Return the headers but for those in some fields."""
         return CallerHeaders({name: value for name, value in self.fields.items() if name not in names})
+
+    def with_unreadable(self, names: Iterable[str]) -> "CallerHeaders":
+        """Return the headers with fields that nobody can read."""
+        return CallerHeaders({**self.fields, **dict.fromkeys(names, NOT_AN_OBJECT)})
 
     def without_equal(self, own: Mapping[str, object]) -> "CallerHeaders":
         """Return the headers but for what the operator's configuration says as well, field by field."""
@@ -125,13 +129,22 @@ def _is_hashable(value: object) -> bool:
     return isinstance(value, str | int | float | bool | None)
 
 
-def redact_copies(data: MutableMapping[str, Any], caller: CallerHeaders) -> None:
-    """Overwrite the values of a caller's headers in the copies of the request that LiteLLM keeps for its logs."""
+def redact_copies(data: MutableMapping[str, Any], caller: CallerHeaders, nested: Collection[str]) -> None:
+    """Overwrite the values of a caller's headers in the copies of the request that LiteLLM keeps for its logs.
+
+    Args:
+        data: of the request.
+        caller: the headers.
+        nested: names of other fields that had some.
+
+    """
     request = data.get("proxy_server_request")
     if isinstance(request, dict):
         body = request.get("body")
         if isinstance(body, dict):
-            request["body"] = {key: REDACTED if key in FIELDS else value for key, value in body.items()}
+            request["body"] = {
+                key: REDACTED if key in FIELDS or key in nested else value for key, value in body.items()
+            }
     names = caller.names()
     if not names:
         return

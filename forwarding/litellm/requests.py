@@ -17,6 +17,7 @@ from ..enforcement import RequestDecision
 from ..policy.identity import User
 from .caller import PLAIN, CallerHeaders, redact_copies
 from .deployments import Deployment
+from .nested import remove_nested
 from .own_credentials import is_callers_choice
 from .users import NOBODY, headers_about, span_of, user_of
 
@@ -86,15 +87,16 @@ def take(data: dict[str, Any], auth: Any) -> None:
     for holder in (data, data.get("metadata"), data.get("litellm_metadata")):
         if isinstance(holder, dict):
             holder.pop("model_info", None)
+    nested = remove_nested(data, lambda part: is_callers_choice("api_key", part))
     caller = CallerHeaders.in_data(data)
     if is_callers_choice("api_key", data):
         caller = caller.without(("api_key",))
     about_user = headers_about(auth, data.get(PLAIN))
-    to_decide = caller.without_equal({PLAIN: about_user})
+    to_decide = caller.without_equal({PLAIN: about_user}).with_unreadable(nested)
     _current.set(
         Request(_Ids(data.get("litellm_call_id"), _key_of(auth)), to_decide, user_of(auth), span_of(auth), about_user)
     )
-    redact_copies(data, caller)
+    redact_copies(data, caller, nested)
     for name in caller.fields:
         del data[name]
 

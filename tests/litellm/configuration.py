@@ -36,6 +36,7 @@ MODELS = [
     model("off", policy=False),
     model("identified", policy={"set": {"x-tenant-id": "${user.tenant}", "x-key": "${user.attributes.key_alias[0]}"}}),
     model("attributed", policy={"set": {"x-cost-center": "${user.attributes.cost-center[0]}"}, "on_missing": "omit"}),
+    model("dropping", policy={"on_malformed": "drop"}),
     model("own-key", configurable_clientside_auth_params=["api_key"]),
     model("failing", "openai/failing"),
     model("flaky", "openai/flaky"),
