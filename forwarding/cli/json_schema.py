@@ -33,8 +33,10 @@ def schema() -> dict[str, Any]:
     definitions = model.pop("$defs", {})
     definitions["Policy"] = definitions.get("Policy", model)
     for rules in (definitions["Policy"], definitions["ShadowPolicy"]):
-        # Python's default; in a file, null is an error, because it would let everything pass by accident.
-        rules["properties"]["allow"] = _without_null(rules["properties"]["allow"])
+        # Python's default; in a file, null is an error: something was left empty by accident.
+        for name in ("allow", "field", "shadow"):
+            if name in rules["properties"]:
+                rules["properties"][name] = _without_null(rules["properties"][name])
     with_references = {name: _with_references(definition) for name, definition in sorted(definitions.items())}
     values = _with_references({"type": "boolean"})["anyOf"]
     return {

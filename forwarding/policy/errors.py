@@ -79,12 +79,15 @@ def _text(error: Any, path: Sequence[str | int], model: type[BaseModel]) -> str:
             return _TEXTS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
 
 
+NOT_A_STRING = (
+    "must be a string; quote it in the YAML. OGX converts a value of ${env.NAME} that is empty or looks like a number "
+    "or a boolean (007, 1e5, true), so write such a value into the file itself"
+)
 _TEXTS = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": "must be a whole number, such as 32",
-    "string_type": "must be a string; quote it in the YAML. OGX converts a value of ${env.NAME} that is "
-    "empty or looks like a number or a boolean (007, 1e5, true), so write such a value into the file itself",
+    "string_type": NOT_A_STRING,
     "string_pattern_mismatch": "must start with a letter and contain only letters, digits and '_', such as "
     "vllm_extra_headers",
 }

@@ -6,15 +6,31 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from .entries import NAME_GRAMMAR, NEVER_UNBLOCKED, core_rule, quote, remedy
-from .errors import PolicyFinding
+from .errors import NOT_A_STRING, EntriesError, PolicyFinding
 from .field_names import PatternSet, is_token, normalize_name
 
 
 def as_mapping(names: object) -> object:
-    """Return a list of names as the mapping that it stands for; anything else as it is."""
-    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
-        return {name: name for name in names}
-    return names
+    """Return a list of names as the mapping that it stands for; anything else as it is.
+
+    Raises:
+        EntriesError: an entry of the list is not a string.
+        ValueError: one name is received twice, in whatever case.
+
+    """
+    if isinstance(names, list | tuple):
+        wrong = [i for i, name in enumerate(names) if not isinstance(name, str)]
+        if wrong:
+            raise EntriesError([PolicyFinding((i,), NOT_A_STRING) for i in wrong])
+    elif not isinstance(names, Mapping):
+        return names
+    first: dict[str, str] = {}
+    for name in names:
+        if isinstance(name, str):
+            if (same := first.get(name.lower())) is not None:
+                raise ValueError(f"{quote(name)} and {quote(same)} are the same header; remove one")
+            first[name.lower()] = name
+    return names if isinstance(names, Mapping) else {name: name for name in names}
 
 
 def parse_received_name(entry: str) -> str:

@@ -256,7 +256,7 @@ def parse_policy(setting: object, subject: str) -> Policy:
     if not isinstance(setting, Mapping):
         message = f'must be true, false or a mapping such as {{allow: ["x-tenant-*"]}}, not {_yaml_type(setting)}'
         raise PolicyError(f"extra_headers of {subject}: {message}", [PolicyFinding((), message)])
-    findings = list(_null_lists(setting))
+    findings = list(_nulls(setting))
     try:
         policy = Policy.model_validate(dict(setting))
     except ValidationError as error:
@@ -266,13 +266,20 @@ def parse_policy(setting: object, subject: str) -> Policy:
     return policy
 
 
-def _null_lists(setting: Mapping[Any, Any], path: tuple[str, ...] = ()) -> Iterator[PolicyFinding]:
-    """Yield each `allow` that a file leaves empty: all its entries commented out, or an empty variable."""
-    if "allow" in setting and setting["allow"] is None:
-        text = "is null, and would let every name pass that is not blocked; write [] to let none pass, or leave it out"
-        yield PolicyFinding((*path, "allow"), text)
+def _nulls(setting: Mapping[Any, Any], path: tuple[str, ...] = ()) -> Iterator[PolicyFinding]:
+    """Yield each setting that a file leaves empty: all its lines commented out, or an empty variable."""
+    for name, text in _NULLS.items():
+        if name in setting and setting[name] is None:
+            yield PolicyFinding((*path, name), text)
     if not path and isinstance(shadow := setting.get("shadow"), Mapping):
-        yield from _null_lists(shadow, ("shadow",))
+        yield from _nulls(shadow, ("shadow",))
+
+
+_NULLS = {
+    "allow": "is null, and would let every name pass that is not blocked; write [] to let none pass, or leave it out",
+    "field": "is null; write a key such as vllm_extra_headers, or leave it out",
+    "shadow": "is null, so there is no shadow policy; write one, or leave it out",
+}
 
 
 def unusable(subject: str, findings: Sequence[PolicyFinding]) -> PolicyError:

@@ -101,6 +101,8 @@ _FOUND_BY_CHECK_ALONE = {
     "a prefix within a prefix",
     "the same entry twice",
     "the same lifted name twice",
+    "from_request twice",
+    "from_request twice, sent under two names",
     "field with a line feed",
     "enabled as a word",
 }
