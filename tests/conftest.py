@@ -24,7 +24,7 @@ _SLOW = (
         "load/",
         "providers/test_matrix.py",
     ),
-    *("telemetry/test_canary.py", "telemetry/test_fails_open.py", "telemetry/test_workers.py"),
+    *("telemetry/test_canary.py", "telemetry/test_fails_open.py"),
 )
 
 

@@ -78,7 +78,7 @@ def running(  # noqa: PLR0913 - each with its default
         ]
         config = host_run_config(providers, directory, free_port())
         change(config)
-        if several_workers:
+        if several_workers and not any(directory.glob("*.db")):
             # At a first start they would race for who makes its tables, and the loser would hang (OGX 1.5 with sqlite).
             with SERVER(config, directory, timeout=timeout):
                 pass
