@@ -1,9 +1,11 @@
 """What all folders share: the markers `server` and `slow`, a recording provider, and tracing.
 
-The markers follow from what a test file uses and where it is, so that no test has to declare them.
+The markers follow from what a test file imports and where it is, so that no test has to declare them.
 """
 
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from tests.tracing import Tracing, in_memory_tracing
 _TESTS = Path(__file__).parent
 _SERVER = ("dashboards/test_rules.py", "demo/", "faults/", "litellm/", "llama_stack/", "load/", "providers/", "server/")
 _STARTING_SERVERS = {"OgxServer", "Prometheus", "RunningDemo", "SERVER", "ServerProcess", "Stack", "running"}
-"""Names in a test file that start a host, the demo, or a program of Prometheus or Alertmanager."""
+"""Names that a test file imports to start a host, the demo, or a program of Prometheus or Alertmanager."""
+_IMPORTED = re.compile(r"^from \S+ import (\([^)]*\)|.*)$", re.MULTILINE)
 _SLOW = (
     *(
         "dashboards/test_scale_out.py",
@@ -28,15 +31,27 @@ _SLOW = (
 )
 
 
+@cache
+def _starts_servers(file: Path) -> bool:
+    imported = set(re.findall(r"\w+", " ".join(_IMPORTED.findall(file.read_text(encoding="utf-8")))))
+    return file.relative_to(_TESTS).as_posix().startswith(_SERVER) or not _STARTING_SERVERS.isdisjoint(imported)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files of the other kind: importing all of them takes each worker several seconds."""
+    asked = {"server": True, "not server": False}.get(config.option.markexpr)
+    if asked is None or not (collection_path.name.startswith("test_") and collection_path.suffix == ".py"):
+        return None
+    return asked != _starts_servers(collection_path) or None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests, and run the slow files first: the others then fill the workers evenly to the end."""
     for item in items:
-        place = item.path.relative_to(_TESTS).as_posix()
-        names = vars(item.module) if isinstance(item, pytest.Function) else {}
-        if place.startswith(_SERVER) or not _STARTING_SERVERS.isdisjoint(names):
+        if _starts_servers(item.path):
             item.add_marker(pytest.mark.server)
-        if place.startswith(_SLOW):
+        if item.path.relative_to(_TESTS).as_posix().startswith(_SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
