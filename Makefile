@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
 .PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-python check \
-	format docs docs-litellm lock clean dashboards tools pictures fuzz soak bench
+	format docs docs-litellm lock clean dist dashboards tools pictures fuzz soak bench
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -96,6 +96,11 @@ lock: | $(UV) ## pin the environments anew (ARGS=--upgrade: with the newest vers
 	$(LOCK) --group test --extra ogx --resolution lowest-direct --output-file locks/oldest-ogx.lock $(ARGS)
 	$(LOCK) --group test --extra llama-stack --resolution lowest-direct \
 		--output-file locks/oldest-llama-stack.lock $(ARGS)
+
+dist: | $(UV) ## build a wheel into dist/
+	@rm -rf dist
+	@$(UV) build --quiet --wheel --out-dir dist
+	@ls dist/*.whl
 
 clean: ## remove everything that was built or installed
 	rm -rf .venv .venv-* .tools build dist *.egg-info

@@ -37,15 +37,14 @@ def uv() -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a wheel built from the files that git knows."""
+    """Return the wheel that `make dist` builds from the files that git knows."""
     source = tmp_path_factory.mktemp("source")
     for name in _run("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if (_ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(_ROOT / name, source / name)
-    directory = tmp_path_factory.mktemp("wheel")
-    _run(uv, "build", "--quiet", "--wheel", "--out-dir", directory, source)
-    (built,) = directory.glob("*.whl")
+    _run("make", "--silent", "dist", f"UV={uv}", cwd=source)
+    (built,) = (source / "dist").glob("*.whl")
     return built
 
 

@@ -5,8 +5,10 @@ A host is found by what the process has loaded, never imported by guess.
 
 import contextlib
 import importlib
+import logging
 import sys
 from functools import cache
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any, cast
 
@@ -18,6 +20,9 @@ from .request import RequestHook
 
 PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
 """The header with the provider data, by the package of the host."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class UnsupportedHostError(RuntimeError):
@@ -104,8 +109,20 @@ def current_host() -> Host:
     """
     for package in PROVIDER_DATA_HEADERS:
         if f"{package}.core.distribution" in sys.modules:
+            warn_of_openai(package, version("openai"))
             return Host(package)
     raise UnsupportedHostError(
         "extra_headers.forwarding was loaded outside a server; it is meant for `module: extra_headers.forwarding` in "
         "the run config of OGX or llama-stack"
     )
+
+
+@cache
+def warn_of_openai(package: str, installed: str) -> None:
+    """Log a warning, once, if llama-stack runs with a version of openai whose clients it cannot build."""
+    if package == "llama_stack" and int(installed.partition(".")[0]) > 2:
+        _log.warning(
+            "extra_headers: openai %s is installed, and llama-stack needs an earlier major version; "
+            "install 'openai<3' and restart",
+            installed,
+        )

@@ -7,7 +7,6 @@ import pytest
 
 from extra_headers.forwarding.cli.demo.scenarios import SCENARIOS
 from tests.demo.running import SECONDS, RunningDemo
-from tests.docs.pages import ROOT, blocks
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +109,6 @@ class TestRun:
         sections = {heading: finished.section(heading) for heading in EXPECTED}
         missing = [(h, line) for h, lines in EXPECTED.items() for line in lines if line not in sections[h]]
         assert missing == []
-
-    def test_is_what_the_readme_shows(self, finished: RunningDemo) -> None:
-        """The excerpt in README.md is from this output, line by line."""
-        (excerpt,) = [block for block in blocks(ROOT / "README.md") if block.language == "text"]
-        assert excerpt.text in finished.output + "\n"
 
     def test_shows_the_counters(self, finished: RunningDemo) -> None:
         """The series that are not zero are printed as they were scraped, and add up to the scenarios."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / f"{page}.md" for page in ("README", "CONTRIBUTING", "SECURITY")),
     *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "benchmarks" / "README.md",
     *sorted((ROOT / "dashboards" / "runbooks").glob("*.md")),
 ]
 
@@ -35,7 +36,7 @@ class Block:
     @property
     def file_name(self) -> str:
         """The file that the reader is asked to save it as: a comment in its first line."""
-        found = re.match(r"# ([\w.-]+\.(?:py|ya?ml))\n", self.text)
+        found = re.match(r"(?:#|//) ([\w.-]+\.(?:py|ya?ml|mjs))\n", self.text)
         return found[1] if found else ""
 
 

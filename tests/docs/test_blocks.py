@@ -36,6 +36,10 @@ CHECKED_BY: Mapping[tuple[str, str], str] = {
     ("docs/litellm.md", "shell"): "tests/litellm/test_docs.py",
     ("docs/litellm.md", "yaml"): "tests/litellm/test_docs.py",
     ("docs/otel-collector.md", "yaml"): "tests/docs/test_otel_collector.py",
+    **{
+        ("docs/calling.md", language): "tests/docs/test_quick_start.py"
+        for language in ("shell", "text", "python", "javascript")
+    },
     ("docs/clients.md", "python"): "tests/clients/test_docs.py",
     ("docs/quick-start.md", "python"): "tests/docs/test_quick_start.py",
     ("docs/quick-start.md", "shell"): "tests/docs/test_quick_start.py",
@@ -44,7 +48,6 @@ CHECKED_BY: Mapping[tuple[str, str], str] = {
         ("docs/logs.md", language): "tests/docs/test_logs.py"
         for language in ("shell", "text", "json", "yaml", "alloy", "logql", "kql")
     },
-    ("README.md", "text"): "tests/demo/test_scenarios.py",
 }
 """Blocks that need more than a directory: those of a page in a language, and the test that runs them."""
 
@@ -150,6 +153,8 @@ def is_checked_for_form(words: list[str]) -> bool:
             return True
         case ["pip", "install", *requirements]:
             check_requirements(requirements)
+        case ["pip", "uninstall", name]:
+            assert name == _PROJECT["name"]
         case ["make", target, *rest]:
             assert re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
             check_make_arguments(target, rest)

@@ -9,7 +9,7 @@ from tests.docs.pages import PAGES, name
 
 AVOIDED = {
     r"stands?": "is; for `stands for`: means, replaces",
-    r"(?:is|are) no(?! longer| more)": "is not a",
+    r"(?<!there\s)(?:is|are) no(?! longer| more)": "is not a",
     r"holds?": "contains, keeps",
     r"tells?|told": "reports, informs",
     r"go(?:es)? on": "continues",
@@ -27,19 +27,9 @@ AVOIDED = {
 
 # What is left on pages that are older than this test. Lower the number when you rewrite a page; it never grows.
 _LEFT = {
-    "README.md": 7,
     "docs/blocklist.md": 1,
-    "docs/clients.md": 4,
-    "docs/decisions.md": 5,
-    "docs/faq.md": 5,
-    "docs/hosts.md": 3,
-    "docs/identity-headers.md": 9,
-    "docs/performance.md": 1,
+    "docs/clients.md": 3,
     "docs/providers.md": 3,
-    "docs/quick-start.md": 3,
-    "docs/roll-out.md": 8,
-    "docs/threat-model.md": 4,
-    "docs/upgrade.md": 5,
 }
 
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`|\]\([^)]*\)|^ {4}.*$", re.DOTALL | re.MULTILINE)

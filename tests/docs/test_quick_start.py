@@ -1,4 +1,9 @@
-"""docs/quick-start.md, step by step as a reader takes it, on free ports: a provider, a real server, every command."""
+"""docs/quick-start.md, step by step as a reader takes it, on free ports: a provider, a real server, every command.
+
+The programs of docs/calling.md call the same server. LangChain is too large a dependency. Its program was run by hand
+against the server of the quick start, in a fresh environment with `pip install langchain-openai` (1.7.4). Here, its
+call is compared with the others.
+"""
 
 import os
 import shlex
@@ -17,6 +22,8 @@ from tests.docs.test_blocks import is_checked_for_form
 from tests.waiting import wait_until
 
 PAGE = blocks(ROOT / "docs" / "quick-start.md")
+CALLING = blocks(ROOT / "docs" / "calling.md")
+_OPENAI_FOR_JAVASCRIPT = "openai@6.49.0"
 _START_SECONDS = 240.0
 
 
@@ -99,7 +106,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             if block.file_name:
                 reader.save(block)
         install, start, *_ = [block for block in PAGE if block.language == "shell"]
-        assert is_checked_for_form(shlex.split(install.text))
+        assert is_checked_for_form(shlex.split(install.text.splitlines()[-1]))
         provider, server = reader.text(start).splitlines()
         reader.start(provider.removesuffix(" &"), f"http://127.0.0.1:{reader.ports['9001']}/v1/models")
         reader.start(server, f"http://127.0.0.1:{reader.ports['8321']}/v1/health")
@@ -119,6 +126,31 @@ def test_the_steps_do_what_the_page_says(reader: Reader) -> None:
         shown += 1
     assert shown == 3
     assert "attacker" not in reader.received
+
+
+def test_each_client_sends_the_header(reader: Reader) -> None:
+    """With curl and both OpenAI SDKs, one more header arrives, and the answer is printed."""
+    packages = ROOT / ".tools" / "openai-javascript"
+    packages.mkdir(parents=True, exist_ok=True)
+    reader.run(f"npm install --prefix {packages} --no-audit --no-fund --silent {_OPENAI_FOR_JAVASCRIPT}")
+    (reader.directory / "node_modules").symlink_to(packages / "node_modules")
+    curl, rejected = (block for block in CALLING if block.language == "shell")
+    programs = [block for block in CALLING if block.file_name]
+    for block in programs:
+        reader.save(block)
+    line = "/v1/chat/completions  x-tenant: blue"
+    commands = [reader.text(curl), "python call_openai.py", "node call_openai.mjs"]
+    for command in commands:
+        before = reader.received.count(line)
+        assert "hi" in reader.run(command)
+        wait_until(lambda before=before: reader.received.count(line) > before, command)  # type: ignore[misc]
+
+    (shown,) = (block.text for block in CALLING if block.language == "text")
+    assert reader.run(reader.text(rejected)) + "\n" == shown
+
+    _python, _javascript, langchain = programs
+    compile(langchain.text, langchain.file_name, "exec")
+    assert 'data = json.dumps({"vllm_extra_headers": {"X-Tenant": "blue"}})' in langchain.text
 
 
 def test_a_header_that_is_not_utf8_is_the_hosts_error(reader: Reader) -> None:

@@ -10,6 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from extra_headers.forwarding.ogx.host import warn_of_openai
+
 _ROOT = Path(__file__).parents[2]
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
 _HOSTS = ("ogx", "llama-stack")
@@ -90,3 +92,11 @@ def test_the_locks_name_no_host(lock: str) -> None:
 
     assert "://" not in text
     assert text.count("==") <= text.count("--hash=")
+
+
+def test_llama_stack_with_openai_3_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Pip installs openai 3 next to llama-stack, whose calls then fail; the log says what to install, once."""
+    for package, installed in (("llama_stack", "3.54.0"), ("llama_stack", "3.54.0"), ("llama_stack", "2.54.0")):
+        warn_of_openai(package, installed)
+    warn_of_openai("ogx", "3.54.0")
+    assert [record.getMessage().partition(";")[2] for record in caplog.records] == [" install 'openai<3' and restart"]
