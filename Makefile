@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
 .PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-python check \
-	format docs docs-litellm lock clean dist dashboards tools pictures fuzz soak bench
+	format docs docs-litellm lock clean dist dashboards tools pictures terminals fuzz soak bench
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -134,6 +134,9 @@ dashboards: install ## generate dashboards/generated anew
 pictures: install ## draw docs/images from a live Prometheus with Grafana's own components (five minutes)
 	@tests/dashboards/install-tools.sh pictures
 	@$(PYTHON) -m tests.dashboards.pictures $(ARGS)
+
+terminals: install ## draw what check, explain and watch print into docs/images
+	@$(PYTHON) -m tests.docs.terminals
 
 fuzz: install ## look for inputs that break a law, from where the last run ended (ARGS=-max_total_time=3600)
 	@$(PYTHON) -m tests.fuzz .fuzz -max_total_time=60 $(ARGS)
