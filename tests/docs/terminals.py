@@ -98,7 +98,7 @@ def drawn(picture: str) -> str:
     """Return the picture of one of the commands, run now."""
     command = COMMANDS[picture]
     typed = " ".join(f"'{word}'" if " " in word else word for word in command)
-    text = Text(f"$ extra-headers {typed}\n", "bold") + Text.from_ansi(capture(command))
+    text = Text.assemble((f"$ extra-headers {typed}\n", "bold"), Text.from_ansi(capture(command)))
     return svg(f"extra-headers {command[0]}", text)
 
 
