@@ -60,13 +60,14 @@ test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## 
 test-python: | $(UV) ## the tests without servers, on each newer Python that is installed
 	@UV=$(UV) tests/on-each-python.sh -n 2 --dist loadfile $(ARGS)
 
-check: install ## lint, format, imports and types
-	@echo "== ruff, lint-imports, mypy"
+check: install ## lint, format, imports, types and prose
+	@echo "== ruff, lint-imports, mypy, prose"
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/mypy -p extra_headers.forwarding -p extra_headers.telemetry -p extra_headers.dashboards
 	@$(VENV)/bin/mypy tests examples benchmarks
+	@$(PYTHON) -m tests.docs.prose
 
 format: install ## format the code
 	@$(VENV)/bin/ruff check --fix .

@@ -1,4 +1,4 @@
-"""LiteLLM's choice of headers to forward, side by side with ours; runs in an environment of its own: `make bench`.
+"""LiteLLM's choice of headers to forward, side by side with ours; runs in its own environment: `make bench`.
 
 LiteLLM's proxy forwards `x-` headers but for `x-stainless-`. It looks at no value and makes no record of a decision.
 """

@@ -96,7 +96,7 @@ def _processor() -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table that is readable as it stands."""
+    """Return the rows as a Markdown table that is also readable as text."""
     cells = [["what", "median ± spread", "against", "ratio", "target", "met"]]
     for row in rows:
         met = {True: "yes", False: "NO", None: ""}[row.met]

@@ -27,7 +27,7 @@ class Alert:
     """Seconds that the condition must last."""
     severity: Severity
     category: str
-    """Whom it concerns: security, the people behind the callers, or operations."""
+    """Who is concerned: security, the people behind the callers, or operations."""
     summary: str
     description: str
 

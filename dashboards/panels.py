@@ -56,7 +56,7 @@ REASON_GROUPS: Final[Mapping[str, tuple[Reason, ...]]] = {
     "client noise": (Reason.SDK, Reason.TRACE_CONTEXT, Reason.BROWSER),
     "malformed": REASONS[DecisionKind.MALFORMED],
 }
-"""The reasons of blocked headers in four groups, and those of malformed ones: twenty colours cannot be told apart."""
+"""The reasons of blocked headers in four groups, and those of malformed ones: nobody can distinguish twenty colours."""
 
 GROUP_COLOURS: Final[Mapping[str, str]] = dict(
     zip(REASON_GROUPS, ("red", "yellow", "blue", NEUTRAL, "purple"), strict=True)
@@ -92,7 +92,7 @@ class PanelOptions:
 
     title: str
     description: str
-    """Names the metric and says what to do."""
+    """Names the metric and what to do."""
     unit: str
     empty: str
     """Shown instead of data."""

@@ -153,7 +153,7 @@ def reasons() -> Panel:
             title="Reasons by provider",
             description=(
                 f"Headers that were not forwarded in the time range, by reason and provider ({_DECISIONS}). If one "
-                "provider stands out, look at its policy and its clients; if all do, a new client is the likely cause."
+                "provider differs, look at its policy and its clients; if all do, a new client is the likely cause."
             ),
             unit="locale",
             empty="Nothing was blocked or malformed in this range.",
@@ -227,7 +227,7 @@ def stopped_requests() -> Panel:
 
 
 def all_requests() -> Panel:
-    """Return the requests with extra headers beside all requests to the servers."""
+    """Return the requests with extra headers, compared with all requests to the servers."""
     return timeseries(
         PanelOptions(
             title="Requests with extra headers, of all requests",

@@ -30,7 +30,7 @@ _OWN_LABELS: Final = frozenset(
     {
         *(label.name for label in contract.LABELS),
         *("__name__", "alertname", "alertstate", "severity", "category"),
-        # What the rules tell their own series apart by.
+        # What distinguishes series within the rules.
         *("season", "of", "enumerated"),
     }
 )
@@ -197,7 +197,7 @@ class Tuning(_Section):
     ] = 15
 
     rejected_requests: Annotated[
-        Count, Field(description="Fewer rejected requests than this in a window are no reason for an alert.")
+        Count, Field(description="Fewer rejected requests than this in a window are ignored.")
     ] = 10
     rejected_percent: Annotated[
         Percent, Field(description="Share of rejected requests in the fast window that breaks callers.")

@@ -1,4 +1,4 @@
-"""Reads a values file and says what is wrong with it; writes one with every default, and its JSON Schema."""
+"""Reads a values file and reports what is wrong with it; writes one with every default, and its JSON Schema."""
 
 import difflib
 import json

@@ -3,7 +3,7 @@
 Shows `ProviderDataMiddleware` and `ExtraHeaders.caller_headers` in a Starlette application, and three of its callers.
 In production the application is served as any other; here the callers reach it without a socket.
 
-    python examples/asgi_service.py             against a recording stand-in for the provider
+    python examples/asgi_service.py             against a stub that records requests
     python examples/asgi_service.py BASE_URL    against a provider of yours; its key from OPENAI_API_KEY
 """
 

@@ -1,8 +1,8 @@
-"""A service that calls a rerank endpoint by httpx passes a caller's header on, and keeps a header of its own.
+"""A service that calls a rerank endpoint by httpx forwards a caller's header and keeps its own.
 
 Shows `ExtraHeaders.with_headers` on a `Client` and an `AsyncClient`; those of httpx2 work alike.
 
-    python examples/httpx_client.py             against a recording stand-in for the provider
+    python examples/httpx_client.py             against a stub that records requests
     python examples/httpx_client.py BASE_URL    against a provider of yours; its key from PROVIDER_API_KEY
 """
 

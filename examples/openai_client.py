@@ -1,8 +1,8 @@
-"""A service with an openai client of its own passes its callers' headers on, and no caller replaces its API key.
+"""A service with an openai client forwards its callers' headers, and no caller replaces its API key.
 
 Shows `ExtraHeaders.with_headers` on a sync client, a rejection, and two callers at once on one async client.
 
-    python examples/openai_client.py             against a recording stand-in for the provider
+    python examples/openai_client.py             against a stub that records requests
     python examples/openai_client.py BASE_URL    against a provider of yours; its key from OPENAI_API_KEY
 """
 
@@ -29,7 +29,7 @@ def ask(client: OpenAI, headers: dict[str, str]) -> str | None:
 
 
 async def ask_for_two_callers_at_once(client: AsyncOpenAI) -> None:
-    """Share one client between callers: each call carries the headers of its own caller."""
+    """Share one client between callers: each call has the headers of one caller."""
     callers = [{"X-MAAS-SUBSCRIPTION": "free-tier"}, {"X-MAAS-SUBSCRIPTION": "premium"}]
     async with client:
         await asyncio.gather(

@@ -1,6 +1,6 @@
 """What the add-on needs of openai's clients: the names that they send without any caller, and copies of them.
 
-Does not load openai, which takes a second: who holds a client has loaded it.
+Does not load openai, which takes a second: whoever has a client has loaded it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,14 @@ SIGNED_NAMES = ("date", "x-date", "digest", "content-digest", "x-content-sha256"
 # What every httpx client sends of itself, and what the native Anthropic Messages path adds to each call. Names of the
 # core blocklist need not be here: those that cannot be lifted are blocked in any case.
 HTTP_CLIENT_NAMES = frozenset({"accept", "accept-encoding", "connection", "user-agent", "anthropic-version"})
-# The same for Google's SDK, beside what its client says that it sends.
+# The same for Google's SDK, in addition to what its client declares.
 GENAI_NAMES = HTTP_CLIENT_NAMES | {"x-goog-user-project", "x-server-timeout"}
 
 
 def client_header_names(client: "OpenAI | AsyncOpenAI") -> frozenset[str]:
     """Return the names of the headers that `client` and the HTTP client beneath it send on every call.
 
-    Unset ones (`openai-organization`, `openai-project`) are not sent and so not among them.
+    Unset ones (`openai-organization`, `openai-project`) are not sent and are left out.
     """
     from openai import Omit  # noqa: PLC0415 - see above
 

@@ -35,7 +35,7 @@ class AuditLog:
         self._sink = sink
         self._every_request = every_request
         self._limit = limit or RateLimit(_BURST, _PER_SECOND)
-        # Of their own, so that requests of everyday traffic never hold back the record of an attack.
+        # Separate, so that requests of everyday traffic never suppress the record of an attack.
         self._clean_limit = RateLimit(_BURST, _PER_SECOND)
 
     def record(

@@ -22,7 +22,7 @@ _COMPLAIN_AFTER_SECONDS = 5.0
 
 
 def start_endpoint(settings: TelemetrySettings) -> None:
-    """Serve the metrics on the configured port, from a thread of its own; in one worker at a time."""
+    """Serve the metrics on the configured port, from a separate thread; in one worker at a time."""
     if settings.metrics_port is not None:
         threading.Thread(target=_serve, args=(settings,), name="extra_headers metrics", daemon=True).start()
 

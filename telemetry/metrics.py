@@ -33,7 +33,7 @@ _EVALUATION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3,
 
 @dataclass(frozen=True, slots=True)
 class ProviderLabels:
-    """What identifies one provider and the policy in force on it. Bounded by the run config."""
+    """What identifies one provider and its active policy. Bounded by the run config."""
 
     provider: str
     """The provider id."""
@@ -138,7 +138,7 @@ class ProviderMetrics:
     def record(self, evaluation: Evaluation, seconds: float, context: SpanContext | None = None) -> None:
         """Count one evaluated request.
 
-        A header that the policy lets pass counts as forwarded only if its request goes on.
+        A header that the policy lets pass counts as forwarded only if its request is sent.
 
         Args:
             evaluation: the decisions.

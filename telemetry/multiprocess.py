@@ -59,7 +59,7 @@ def prepare_directory(directory: str) -> None:
 def _allocate_before_mapping() -> None:
     """Make prometheus-client allocate the blocks of a file before it maps them, for all metrics of this process.
 
-    A write to a mapped block that the file system has no room for kills the process (SIGBUS). To be told of it by an
+    A write to a mapped block that the file system has no room for kills the process (SIGBUS). To get an
     error instead, the blocks must be there before. prometheus-client only sets the size of the file.
     """
     original_init, original_init_value = MmapedDict.__init__, MmapedDict._init_value  # noqa: SLF001 - see above
@@ -235,7 +235,7 @@ def _merge_lock(directory: str) -> Iterator[None]:
 
 
 def wait_for_turn(directory: str, name: str) -> None:
-    """Wait until no other process holds the lock of that name, and hold it until this process ends.
+    """Wait until no other process has the lock of that name, and keep it until this process ends.
 
     Raises:
         OSError: the directory cannot be written.

@@ -1,7 +1,7 @@
 """The Prometheus totals as OpenTelemetry counters, for those who export over OTLP only. Opted into.
 
 They are read from the Prometheus counters when they are collected, so that the two can never differ. They are not
-created where an OpenTelemetry reader feeds the Prometheus endpoint: every series would stand there twice.
+created where an OpenTelemetry reader feeds the Prometheus endpoint: every series would appear there twice.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What of a caller's trace context goes out: no baggage and no tracestate to a provider, unless the operator says so.
+"""What of a caller's trace context goes out: no baggage and no tracestate to a provider, unless the operator allows it.
 
 Every HTTP instrumentation asks the global propagator, so that is where it is decided. On the way in, the propagator
 notes the trace id that a caller chose.

@@ -1,4 +1,4 @@
-"""A token bucket for log records: what it holds back is counted."""
+"""A token bucket for log records; suppressed records are counted."""
 
 import threading
 import time

@@ -31,7 +31,7 @@ class TelemetrySettings:
     otel_metrics: bool = False
     """Whether the totals are OpenTelemetry counters, too."""
     capture_user: bool = True
-    """Whether spans and audit records name the caller whom the host authenticated."""
+    """Whether spans and audit records name the authenticated user."""
     audit_log: str | None = None
     """Where audit records go as lines of JSON: a path, or `stderr`; None for a logger."""
     audit_every_request: bool = False

@@ -28,7 +28,7 @@ def log_metrics_location(
     Args:
         settings: of the telemetry.
         environment: of the process.
-        modules: names of the modules that are loaded; they tell the host.
+        modules: names of the modules that are loaded; they identify the host.
 
     """
     if settings.metrics_port is not None:

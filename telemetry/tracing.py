@@ -118,7 +118,7 @@ def _given(variable: str) -> str:
 
 @contextmanager
 def _defaults_of_the_specification() -> Iterator[None]:
-    """Have unset variables read as OTLP over HTTP. The SDK's own defaults are no exporter, and gRPC."""
+    """Have unset variables read as OTLP over HTTP. The SDK's own defaults are gRPC, and not to export."""
     defaults = {"OTEL_TRACES_EXPORTER": "otlp"}
     if not _given("OTEL_EXPORTER_OTLP_PROTOCOL"):
         defaults["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = "http/protobuf"

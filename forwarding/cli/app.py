@@ -44,15 +44,15 @@ To complete commands and options in your shell, add a line to its startup file:
 )
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """Forward callers' extra HTTP headers to one model provider of an OGX server, safely.
+    """Forward callers' extra HTTP headers to one model provider of an OGX server or LiteLLM proxy.
 
     Every header is forwarded, blocked or malformed, and every decision is counted and traced. To switch it on, add two
-    lines to a provider in the run config of your server:
+    lines to a provider in the run config of your OGX server:
 
     \b
       module: extra_headers.forwarding
       config:
-        extra_headers: true
+        extra_headers: {allow: ["x-tenant-*"]}
     """  # noqa: D301 - click looks for the character itself
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -43,7 +43,7 @@ _GITHUB_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 def check(context: click.Context, *, files: Sequence[str], form: str) -> int:
     """Check the policies in a run config without starting a server. `-` reads standard input.
 
-    RUN_CONFIG is an OGX run config or a LiteLLM config.yaml; its sections tell which.
+    RUN_CONFIG is an OGX run config or a LiteLLM config.yaml; its sections show which.
 
     Prints the policy of each provider with extra headers, and everything that is wrong: entries that can never match,
     settings that the host ignores, providers that read each other's headers, identity headers without authentication,

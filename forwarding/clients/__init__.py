@@ -1,1 +1,1 @@
-"""The same protection for services of their own: openai, httpx and httpx2 clients, and ASGI middleware."""
+"""The same protection for services without a host: openai, httpx and httpx2 clients, and ASGI middleware."""

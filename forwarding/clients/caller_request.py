@@ -61,7 +61,7 @@ class CallerHeaders:
 
 
 class CallerRequest:
-    """One request: what it holds for the providers, until it is over.
+    """One request: what it contains for the providers, until it is over.
 
     Args:
         provider_data: as decoded; None where it cannot be read.

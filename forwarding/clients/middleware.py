@@ -17,7 +17,7 @@ from ..policy.field_names import is_token
 from ..policy.provider_data import JSON_WHITE_SPACE, decode_object, unread_fields
 from .caller_request import CallerRequest, declared
 
-# As in the ASGI specification; frameworks have names of their own for the same.
+# As in the ASGI specification; frameworks have other names for the same.
 type _Scope = MutableMapping[str, Any]
 type _Message = MutableMapping[str, Any]
 type _Receive = Callable[[], Awaitable[_Message]]

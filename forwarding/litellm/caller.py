@@ -33,7 +33,7 @@ class CallerHeaders:
     """The caller's extra headers, wherever in the request they are. Shows no value."""
 
     fields: Mapping[str, object] = field(default_factory=dict, repr=False)
-    """The fields of the request's data that hold any."""
+    """The fields of the request's data that can contain any."""
 
     def __bool__(self) -> bool:
         return bool(self.fields)

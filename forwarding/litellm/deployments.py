@@ -28,7 +28,7 @@ _NOTHING_PASSES = Policy(allow=())
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deployment:
-    """What is known of a deployment beside any request."""
+    """What is known of a deployment without any request."""
 
     label: str
     """The provider in metrics, spans and errors."""

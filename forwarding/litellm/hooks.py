@@ -62,12 +62,12 @@ class ExtraHeadersCallback(CustomLogger):  # type: ignore[misc]
 
     @override
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
-        """Take the values of headers out of what LiteLLM tells its callbacks of the call."""
+        """Remove the values of headers from what LiteLLM reports to its callbacks."""
         redact_call(kwargs)
 
     @override
     def log_post_api_call(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        """Take them out again, for LiteLLM tells of the call anew when it is answered."""
+        """Remove them again, because LiteLLM reports the call anew when it is answered."""
         redact_call(kwargs)
 
     @override

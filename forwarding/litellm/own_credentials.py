@@ -12,7 +12,7 @@ def is_callers_choice(name: str, data: Mapping[str, Any]) -> bool:
     if name not in data:
         return False
     request = data.get("proxy_server_request")
-    # LiteLLM notes which credentials came with the request, before it adds any of its own.
+    # LiteLLM notes which credentials came with the request, before it adds others.
     if isinstance(request, Mapping) and name not in request.get("credential_fields", (name,)):
         return True
     from litellm.proxy import proxy_server  # noqa: PLC0415 - only loaded in a proxy

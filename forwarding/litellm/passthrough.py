@@ -47,8 +47,8 @@ def control_pass_through(decide: Decide) -> None:
     """Have `decide` choose the headers of every pass-through request. Once per process.
 
     Args:
-        decide: gets the deployment, if any, the caller's headers that LiteLLM would forward, the operator's, and whom
-            LiteLLM authenticated; returns those to add.
+        decide: gets the deployment, if any, the caller's headers that LiteLLM would forward, the operator's, and the
+            authenticated user; returns those to add.
 
     """
     choose: Any = BasePassthroughUtils.forward_headers_from_request
@@ -88,7 +88,7 @@ def control_pass_through(decide: Decide) -> None:
 
 
 def _operators(headers: Mapping[str, Any], request_headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which of an endpoint's own headers are the operator's: some endpoints put the caller's among them."""
+    """Return which of an endpoint's own headers are the operator's: some endpoints add the caller's to them."""
     sent = {(name.lower(), value) for name, value in request_headers.items()}
     return {name: value for name, value in headers.items() if (name.lower(), value) not in sent}
 

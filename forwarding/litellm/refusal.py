@@ -32,7 +32,7 @@ def refused(error: RejectedError) -> RefusedError:
 
 @contextmanager
 def failing_closed() -> Iterator[None]:
-    """Refuse the request, with status 500, where the code within fails for a reason of its own.
+    """Refuse the request, with status 500, if the code within fails for another reason.
 
     The exception itself is logged without its message, which could show a value.
     """

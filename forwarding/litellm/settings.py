@@ -1,4 +1,4 @@
-"""The `extra_headers` settings of a LiteLLM configuration: where they stand, and what they may say.
+"""The `extra_headers` settings of a LiteLLM configuration: where they are, and what they may contain.
 
 Pure: reads mappings, imports no host.
 """

@@ -1,4 +1,4 @@
-"""Whom LiteLLM authenticated, and what it says of them."""
+"""The user that LiteLLM authenticated, with its attributes."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -51,7 +51,7 @@ _WARNINGS: Mapping[tuple[str, ...], str] = {
         "lets callers' `x-mcp-` headers reach the MCP servers unchecked; remove them in a proxy in front of this one"
     ),
 }
-"""What each setting lets through or breaks, and what to do; `*` stands for each member of a list or mapping."""
+"""What each setting lets through or breaks, and what to do; `*` means each member of a list or mapping."""
 
 
 def warnings_of(config: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -21,7 +21,7 @@ from .host import Host
 
 @dataclass(slots=True, eq=False)
 class BodyHeaders:
-    """What the body of one call holds that its adapter would make headers or options of the outbound request."""
+    """What in the body of one call its adapter would make headers or options of the outbound request."""
 
     headers: object | None = field(default=None, repr=False)
     """The caller's extra headers, like those in the provider data; None for none."""
@@ -47,7 +47,7 @@ def server_side_call() -> Iterator[None]:
 
 @contextmanager
 def call_with_body(body: BodyHeaders) -> Iterator[None]:
-    """Add what a request body holds to the extra headers of the calls within."""
+    """Add what a request body contains to the extra headers of the calls within."""
     token = _body.set(body)
     try:
         yield

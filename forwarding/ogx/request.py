@@ -2,8 +2,8 @@
 
 The host decodes a provider-data header to a dict that it hands around by a context variable, and sometimes copies. It
 forgets a header that is not a JSON object, keeps the last of two equal keys, and never sees plain headers again. So a
-`RequestState` is put into that dict under a key of its own: it is there wherever the host takes up the request again
-(background responses, batches), and tells two requests apart where two dicts may be copies of one.
+`RequestState` is put into that dict under its own key: it is there wherever the host takes up the request again
+(background responses, batches), and distinguishes two requests where two dicts may be copies of one.
 """
 
 import contextlib
@@ -124,7 +124,7 @@ class RequestHook:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Make what is called within a request of its own: a WebSocket has one handshake and many turns."""
+        """Treat what is called within as a separate request: a WebSocket has one handshake and many turns."""
         provider_data, state = self.current()
         token = self._module.PROVIDER_DATA_VAR.set({**(provider_data or {}), _STATE_KEY: state.next_turn()})
         try:

@@ -1,7 +1,7 @@
 """Fields of a request body that would become headers or options of the outbound request: taken out before the call.
 
 Callers choose the fields of a body, and a host passes those that it does not know on. An adapter that spreads them over
-the arguments of an SDK's method lets them set what the SDK calls its own options there. Headers among them are extra
+the arguments of an SDK's method lets them set what the SDK calls its own options there. Headers in them are extra
 headers like any other; an option is nobody's to set but the server's.
 """
 
@@ -22,10 +22,10 @@ class SdkOptions(NamedTuple):
     """Hold headers by name. Taken out on every provider type: the provider may read them, too, as LiteLLM does."""
     options: frozenset[str] = frozenset()
     nested: frozenset[str] = frozenset()
-    """Hold options by name, `headers` among them."""
+    """Contain options by name, including `headers`."""
 
     def taken_out(self, extra: Mapping[str, Any]) -> BodyHeaders | None:
-        """Return what a body's unknown fields hold of these; None for nothing."""
+        """Return what a body's unknown fields contain of these; None for nothing."""
         sources = [extra[name] for name in self.headers if name in extra]
         options = [name for name in self.options if extra.get(name) is not None]
         for name in self.nested:

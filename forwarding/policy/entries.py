@@ -87,7 +87,7 @@ def parse_set_name(entry: str) -> str:
 
 
 def repeated_set_names(names: Sequence[str]) -> list[PolicyFinding]:
-    """Return the names in `set` that the provider cannot tell from another one there."""
+    """Return the names in `set` that look the same to the provider as another one there."""
     first = {normalize_name(name): name for name in reversed(names)}
     return [
         PolicyFinding(

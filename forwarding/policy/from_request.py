@@ -11,7 +11,7 @@ from .field_names import PatternSet, is_token, normalize_name
 
 
 def as_mapping(names: object) -> object:
-    """Return a list of names as the mapping that it stands for; anything else as it is.
+    """Return a list of names as the mapping that it means; anything else as it is.
 
     Raises:
         EntriesError: an entry of the list is not a string.

@@ -1,4 +1,4 @@
-"""Identity headers from the caller whom the host authenticated: their templates, and what they render to.
+"""Identity headers from the authenticated user: their templates, and what they render to.
 
 Pure functions over strings. A template is read once, when the server starts; a user is data, and nothing but the id,
 the tenant and the lists of attributes is ever asked of it.
@@ -31,7 +31,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class _Placeholder:
-    """What stands for a part of the user: the name of the part, or an attribute and the index of one of its values."""
+    """A `${user.…}` placeholder: id, tenant, or one value of an attribute."""
 
     part: str
     index: int | None = None
@@ -75,7 +75,7 @@ def parse_template(text: str) -> Template:
     """Return a template read from a run config.
 
     Raises:
-        ValueError: it is not one; says what is wrong and what would be right, and shows no literal text.
+        ValueError: it is not one. The message has the fault and the fix, and shows no literal text.
 
     """
     if not is_field_value(text) or not text:
@@ -106,9 +106,9 @@ def _placeholder(inner: str) -> _Placeholder:
         if found := _ATTRIBUTE.fullmatch(name):
             return _Placeholder(found[1], int(found[2]))
         if _ATTRIBUTE.fullmatch(f"{name}[0]"):
-            raise ValueError(f"${{{inner}}} is a list; say which of it, such as ${{{inner}[0]}} for the first")
+            raise ValueError(f"${{{inner}}} is a list; add an index, such as ${{{inner}[0]}} for the first value")
     shown = inner if len(inner) <= _SHOWN_CHARACTERS else f"{inner[:_SHOWN_CHARACTERS]}..."
-    raise ValueError(f"${{{shown}}} is no placeholder; {_KNOWN}")
+    raise ValueError(f"${{{shown}}} is not a placeholder; {_KNOWN}")
 
 
 class IdentityHeaderResult(StrEnum):
@@ -118,7 +118,7 @@ class IdentityHeaderResult(StrEnum):
 
     SENT = "sent"
     OMITTED = "omitted"
-    """The caller has no such value, and the request goes on without the header."""
+    """The user lacks the value, and the request is sent without the header."""
     REJECTED = "rejected"
     """The caller has no such value, and nothing is sent to the provider."""
 
@@ -143,7 +143,7 @@ class MissingHeader:
 
 @dataclass(frozen=True, slots=True)
 class IdentityHeaders:
-    """the identity headers on one request, from the caller whom the host authenticated."""
+    """the identity headers on one request, from the authenticated user."""
 
     headers: Mapping[str, str] = field(repr=False)
     """Those to send. Empty where the request is rejected. Not shown in `repr`."""
@@ -158,7 +158,7 @@ class IdentityHeaders:
         return {**dict.fromkeys(self.headers, IdentityHeaderResult.SENT), **{m.name: kind for m in self.missing}}
 
     def rejection(self, provider: str) -> MissingIdentityError | None:
-        """Return the error of a rejected request, which names each missing header; None where the request goes on."""
+        """Return the error of a rejected request, which names each missing header; None if the request is sent."""
         if not self.rejected:
             return None
         listed = ", ".join(f"{m.name} ({m.reason.value})" for m in self.missing)
@@ -173,8 +173,8 @@ def render(templates: Mapping[str, Template], user: User, max_value_bytes: int, 
 
     Args:
         templates: by the name of the header.
-        user: whom the host authenticated; one without anything for nobody.
-        max_value_bytes: a longer value counts as missing, like one that is no field value: nothing is repaired.
+        user: authenticated by the host; one without anything if there is none.
+        max_value_bytes: a longer value counts as missing, like one that is not a field value: nothing is repaired.
         reject: whether a missing header rejects the request.
 
     """

@@ -208,7 +208,7 @@ class Policy(_Rules, frozen=True):
 
     @cached_property
     def shadow_policy(self) -> "Policy | None":
-        """The policy with the rules of the shadow policy in place of its own; its digest is the one to expect."""
+        """The policy with the rules of the shadow policy; its digest is the one to expect."""
         return None if self.shadow is None else self.with_changes(**self.shadow.model_dump(), shadow=None)
 
     def identity_headers(self, user: User) -> IdentityHeaders | None:

@@ -1,6 +1,6 @@
 """The provider types of OGX that extra headers work on: those of its remote inference providers.
 
-Written down, since the commands work without OGX; a test holds the list against OGX's registry.
+Written down, since the commands work without OGX; a test compares the list with OGX's registry.
 """
 
 REMOTE_INFERENCE_TYPES = frozenset(

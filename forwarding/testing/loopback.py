@@ -51,7 +51,7 @@ class LoopbackServer:
     It closes each connection after one answer. To record requests byte for byte, use `RecordingProvider`.
 
     Args:
-        respond: returns the status and body of an answer; requests run in threads of their own.
+        respond: returns the status and body of an answer; each request runs in its own thread.
         port: to listen on; 0 for any free one.
         content_type: of every answer.
 

@@ -24,7 +24,7 @@ _START_SECONDS = 30
 
 
 class MissingProgramError(RuntimeError):
-    """Prometheus or Alertmanager is not installed. The message says how to install what is missing."""
+    """Prometheus or Alertmanager is not installed. The message names the command that installs it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ class HostServer(ServerProcess):
     Args:
         config: written to `directory`.
         directory: for the run config, its databases and the log.
-        port: where it listens, if its run config does not say so.
+        port: where it listens, if its run config has no port.
         environment: added to that of this process.
         command: what to start; the run config's path is appended.
         on_wait: called repeatedly while the server starts, with the seconds so far.
@@ -230,7 +230,7 @@ class HostServer(ServerProcess):
     health: ClassVar[str] = "/v1/health"
     """The path that answers once the server is ready."""
     port_variable: ClassVar[str | None] = None
-    """The variable that tells it where to listen, if its run config does not."""
+    """The variable with the port, if it ignores the one of its run config."""
 
     def __init__(  # noqa: PLR0913 - each with its default
         self,

@@ -19,7 +19,7 @@ from .scenarios import PROVIDER_ID, Scenario
 
 TUNING = Tuning(window=20, slow_window=120, baseline=120, spike_for=4, keep_firing_for=10, new_series=2)
 """Seconds instead of minutes; floor and factor are those of production."""
-# No credential: those have an alert of their own, and are not part of a spike.
+# No credential: those have another alert, and are not part of a spike.
 _HEADERS = {
     "X-Forwarded-For": "198.51.100.66",
     "X-Original-URL": "/internal-admin",

@@ -20,7 +20,7 @@ from litellm.proxy._types import UserAPIKeyAuth
 async def authenticate(request, api_key):
     return UserAPIKeyAuth(api_key="key", user_id=request.headers.get("{USER_HEADER}"))
 """
-"""The user is whom a gateway in front of the proxy names, as on OGX."""
+"""The user is the one that a gateway in front of the proxy names, as on OGX."""
 
 
 @dataclass(frozen=True, slots=True)

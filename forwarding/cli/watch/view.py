@@ -177,7 +177,7 @@ def _line(*parts: str | tuple[str, str]) -> Text:
 
 
 def _limits(sections: Mapping[str, Sized], height: int) -> dict[str, int]:
-    """Return the rows of each section that fit, if a section that is cut off needs one more to say so."""
+    """Return the rows of each section that fit; a section that is cut off needs one more row, which says that it is."""
     limits = {}
     by_size = sorted(sections, key=lambda word: len(sections[word]))
     for remaining, word in zip(range(len(by_size), 0, -1), by_size, strict=True):
