@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..enforcement import Enforcer
 from ..policy.model import Policy, PolicyError, default_field, parse_policy
-from ..policy.provider_data import RepeatedKeys
+from ..policy.provider_data import RepeatedKeys, with_every_pair
 from .caller_request import CallerHeaders, declare, headers_of_current_request
 from .headers_for_call import HeadersForCall
 from .wrappers import wrapper_for
@@ -102,4 +102,4 @@ def _snapshot(headers: object) -> object:
     """Return the headers as they are now, None for none: a service may use one dict for several callers in turn."""
     if isinstance(headers, RepeatedKeys) or not isinstance(headers, Mapping):
         return headers
-    return dict(headers) or None
+    return with_every_pair(headers) or None

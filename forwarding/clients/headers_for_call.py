@@ -34,18 +34,32 @@ class HeadersForCall:
         self._given = headers if isinstance(headers, CallerHeaders) else CallerHeaders(headers)
         self._client_names = client_names
 
-    def decide(self, outbound: OutboundRequest, earlier: Collection[RequestDecision] = ()) -> RequestDecision:
-        """Decide on the headers for one request, and record it.
+    def decide(
+        self, outbound: OutboundRequest, earlier: Collection[RequestDecision] = (), *, redirected_away: bool = False
+    ) -> RequestDecision | None:
+        """Decide on the headers for one request, and record it; None where it carries none.
+
+        Args:
+            outbound: the request without them.
+            earlier: decisions on requests of the same call.
+            redirected_away: whether another server than the one that was called has a say in it.
 
         Raises:
             RejectedError: the policy rejects the request.
             RuntimeError: the request that the headers came with is over.
 
         """
-        given = self._given
-        names = outbound.names | self._client_names
+        value = self._given.value
+        if value is None or (redirected_away and self._policy.on_redirect == "drop"):
+            # Still a call that a caller leads to: spans of it send no trace context that the caller chose.
+            clear_decision(self._provider)
+            return None
         decision = self._enforcer.decide(
-            given.value, names, outbound.base_url, earlier=earlier, from_request=given.from_request
+            value,
+            outbound.names | self._client_names,
+            outbound.base_url,
+            earlier=earlier,
+            from_request=self._given.from_request,
         )
         if (error := decision.rejection(self._provider)) is not None:
             raise error
@@ -58,10 +72,6 @@ class HeadersForCall:
             with call_scope():
                 self.decide(OutboundRequest(frozenset(), base_url))
 
-    def follow_to(self, first_origin: object, origin: object) -> bool:
-        """Whether the headers may go where a redirect leads."""
-        return origin == first_origin or self._policy.on_redirect == "keep"
-
 
 class _Stopped(BaseException):
     """Takes an error of ours through code that retries every `Exception`, as for a connection that failed."""
@@ -73,12 +83,13 @@ class _Stopped(BaseException):
 class Call:
     """One call of a wrapper: a request, its retries, redirects, and the steps of its authentication."""
 
-    __slots__ = ("_decisions", "_first_origin", "_headers", "_running", "taken_away")
+    __slots__ = ("_decisions", "_first_origin", "_headers", "_redirected_away", "_running", "taken_away")
 
     def __init__(self, headers: HeadersForCall) -> None:
         self._headers = headers
         self._decisions: list[RequestDecision] = []
-        self._first_origin: object = None
+        self._first_origin = ""
+        self._redirected_away = False
         self._running = False
         self.taken_away: Collection[str] = ()
         """Names that the call adds or takes away by its own options."""
@@ -89,7 +100,11 @@ class Call:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Make the requests within part of this call; what it decides is on their spans alone."""
+        """Make the requests within part of this call; what it decides is on their spans alone.
+
+        To be entered for each attempt of the call, too.
+        """
+        self._redirected_away = False
         if self._running:
             yield
             return
@@ -111,14 +126,14 @@ class Call:
 
         """
         self._first_origin = self._first_origin or base_url
-        if not self._headers.follow_to(self._first_origin, base_url):
-            clear_decision()
-            return {}
+        # For the rest of the redirects: the other server may send the call back, to a place of its choice.
+        self._redirected_away = self._redirected_away or base_url != self._first_origin
+        outbound = OutboundRequest(frozenset(names).union(self.taken_away), base_url)
         try:
-            decision = self._headers.decide(
-                OutboundRequest(frozenset(names).union(self.taken_away), base_url), self._decisions
-            )
+            decision = self._headers.decide(outbound, self._decisions, redirected_away=self._redirected_away)
         except Exception as error:
             raise _Stopped(error) from None
+        if decision is None:
+            return {}
         self._decisions.append(decision)
         return {} if decision.headers is None else decision.headers.from_caller

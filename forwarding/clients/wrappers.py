@@ -190,8 +190,15 @@ def _request_of_httpx(client: Any) -> OutboundRequest:
 
 
 def _state_of_httpx(client: Any, _: HeadersForCall) -> Mapping[str, Any]:
-    # `_extra_headers_of`: a client that nobody else holds would close its connections when it goes.
-    return {**vars(client), "_cookies": cookies_that_stay_the_same(client.cookies), "_extra_headers_of": client}
+    return {
+        **vars(client),
+        # What the service sets on a copy is for one caller.
+        "_headers": client.headers.copy(),
+        "_event_hooks": {kind: list(hooks) for kind, hooks in client.event_hooks.items()},
+        "_cookies": cookies_that_stay_the_same(client.cookies),
+        # A client that nobody else holds would close its connections when it goes.
+        "_extra_headers_of": client,
+    }
 
 
 def _state_of_openai(client: Any, headers: HeadersForCall) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from .decision import Decision, DecisionKind, Evaluation, Reason
 from .field_names import are_strings, is_field_value, is_visible
 from .matcher import matcher
 from .model import Limits, Policy
-from .provider_data import RepeatedKeys
+from .provider_data import RepeatedKeys, with_every_pair
 
 _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
 
@@ -33,8 +33,10 @@ def evaluate(headers: object, policy: Policy, outbound_names: Iterable[str] = fr
     """
     if not policy.enabled:
         return Evaluation({}, ())
-    if not isinstance(headers, (dict, Mapping)):  # dict first: an abstract class is slow to ask
-        return malformed_envelope(policy)
+    if not isinstance(headers, dict):
+        if not isinstance(headers, Mapping):
+            return malformed_envelope(policy)
+        headers = with_every_pair(headers)
     given = dict(headers)  # a copy, so that what is decided on is what is sent
     if isinstance(headers, RepeatedKeys):
         names, values = (tuple(pair[part] for pair in headers.pairs) for part in (0, 1))

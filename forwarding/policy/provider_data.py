@@ -53,6 +53,11 @@ def headers_in(provider_data: Mapping[str, object] | None, key: str) -> object |
     return None if value is None or value == {} else value
 
 
+def with_every_pair(headers: Mapping[str, object]) -> dict[str, object]:
+    """Return a mapping of another kind as a decoded JSON object: the headers of HTTP libraries have equal keys, too."""
+    return _object(list(getattr(headers, "multi_items", headers.items)()))
+
+
 def read_fields(provider_data: Mapping[str, object], fields: Iterable[str]) -> Mapping[str, object | None]:
     """Return what `headers_in` says of each of the fields that `provider_data` has: all that a request need keep."""
     return {key: headers_in(provider_data, key) for key in fields if key in provider_data}

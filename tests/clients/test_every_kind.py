@@ -73,6 +73,21 @@ class TestWhatIsSent:
         assert [r.values("x-tenant") for r in upstream.take()] == [[], ["a"], []]
         assert connections == 1
 
+    async def test_what_is_set_on_a_copy_is_for_one_caller(
+        self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider
+    ) -> None:
+        """A default header or an event hook that the service adds to the copy is not on the client's own calls."""
+        client = kind.make(upstream.base_url)
+        carrying = extra_headers.with_headers(client, {"X-Tenant": "a"})
+        http_client = carrying._client if kind.library == "openai" else carrying
+        http_client.headers["X-User"] = "of-one-caller"
+        http_client.event_hooks["request"].append(None)
+        await kind.call(client)
+        await kind.close(client)
+
+        (received,) = upstream.take()
+        assert b"of-one-caller" not in received.head
+
     @pytest.mark.parametrize("headers", [None, {}])
     async def test_no_headers_change_nothing(
         self, kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, headers: dict[str, str] | None

@@ -88,6 +88,23 @@ class TestRedirects:
         assert second.values("cookie") == []
         assert counted(guard) == {"allowed": 1, "override": 1, "filtered": 1}
 
+    async def test_back_from_another_origin(self, kind: Kind, extra_headers: ExtraHeaders) -> None:
+        """A server that sends the call back chooses where to: it is without the caller's headers from there on."""
+        with RecordingProvider() as upstream, RecordingProvider() as other:
+            other.answer = _redirecting_to(_by_name(upstream))
+            away = _redirecting_to(_by_name(other))
+            upstream.answer = lambda r: answer_as_provider(r) if r.path == "/v1/embeddings" else away(r)
+            client = _following(kind, f"{_by_name(upstream)}/old")
+            await kind.call(extra_headers.with_headers(client, {"X-Tenant": "a"}))
+            await kind.close(client)
+
+        received = [*upstream.take(), *other.take()]
+        assert [(r.path, r.values("x-tenant")) for r in received] == [
+            ("/v1/old/embeddings", ["a"]),
+            ("/v1/embeddings", []),
+            ("/v1/embeddings", []),
+        ]
+
     async def test_to_the_same_origin(self, kind: Kind, extra_headers: ExtraHeaders) -> None:
         """Within one server the headers stay on the call, which is counted once."""
         with RecordingProvider() as upstream:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry import baggage, context
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 
 from extra_headers.forwarding import ExtraHeaders
-from extra_headers.forwarding.testing.recording_provider import RecordingProvider
+from extra_headers.forwarding.testing.recording_provider import Answer, RecordingProvider
 from extra_headers.telemetry import contract
 from tests.clients.kinds import Kind, http_library_of_openai
 from tests.tracing import Tracing
@@ -86,3 +87,25 @@ async def test_a_copy_that_crosses_threads(
     (span,) = _client_spans(tracing)
     assert span["extra_headers.forwarded.names"] == ["X-Tenant"]
     assert "secret" not in repr(span)
+
+
+async def test_baggage_of_the_caller(
+    kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider, tracing: Tracing
+) -> None:
+    """None is sent with a call for a caller, with and without extra headers, nor to where the provider redirects it."""
+    client = kind.make_instrumented(upstream.base_url, _instrument(kind, tracing))
+    http_client = client._client if kind.library == "openai" else client
+    http_client.follow_redirects = True
+    token = context.attach(baggage.set_baggage("who", "caller"))
+    with RecordingProvider() as other, tracing.tracer.start_as_current_span("work"):
+        for headers in ({"X-Tenant": "a"}, None):
+            await kind.call(extra_headers.with_headers(client, headers))
+        upstream.answer = lambda _: Answer(307, b"", fields=(("Location", f"{other.base_url}/embeddings"),))
+        await kind.call(extra_headers.with_headers(client, {"X-Tenant": "a"}))
+        received = [*upstream.take(), *other.take()]
+    context.detach(token)
+    await kind.close(client)
+
+    assert [r.values("x-tenant") for r in received] == [["a"], [], ["a"], []]
+    assert [r.values("baggage") for r in received] == [[]] * 4
+    assert all(r.values("traceparent") for r in received)

@@ -6,11 +6,20 @@ from enum import StrEnum
 from itertools import batched
 from types import MappingProxyType
 
+import httpx
+import httpx2
 import pytest
+from multidict import MultiDict
+from starlette.datastructures import Headers
 
 from extra_headers.forwarding import DecisionKind, Outcome, Reason, evaluate
 from extra_headers.forwarding.policy.evaluation import malformed_envelope
 from tests.core.helpers import DEFAULT, DROP, characters, limited, many, reason, reasons
+
+
+def _as_starlette(pairs: list[tuple[str, str]]) -> Headers:
+    return Headers(raw=[(name.encode(), value.encode()) for name, value in pairs])
+
 
 MALFORMED_ENVELOPES: list[object] = [
     None,
@@ -58,6 +67,13 @@ class TestMalformedEnvelope:
 def test_any_mapping_is_an_envelope(kind: Callable[[Mapping[str, object]], object]) -> None:
     """The public function takes what a Python caller has."""
     assert reasons(kind({"X-A": "1", "Host": "x"})) == [Reason.ALLOWED, Reason.FRAMING]
+
+
+@pytest.mark.parametrize("kind", [httpx.Headers, httpx2.Headers, MultiDict, _as_starlette])
+def test_headers_of_an_http_library_keep_equal_names(kind: Callable[[list[tuple[str, str]]], object]) -> None:
+    """Neither the first nor the last of two lines is the right one, and both joined are what nobody sent."""
+    headers = kind([("x-a", "1"), ("x-b", "2"), ("x-a", "3")])
+    assert sorted(reasons(headers)) == [Reason.ALLOWED, Reason.DUPLICATE, Reason.DUPLICATE]
 
 
 class TestLimits:
