@@ -22,6 +22,9 @@ type _Scope = MutableMapping[str, Any]
 type _Message = MutableMapping[str, Any]
 type _Receive = Callable[[], Awaitable[_Message]]
 type _Send = Callable[[_Message], Awaitable[None]]
+_PROVIDER_DATA_HEADERS = (b"x-ogx-provider-data", b"x-llamastack-provider-data")
+"""What callers of OGX and of llama-stack send; an application reads one of them."""
+
 type _App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 
@@ -81,6 +84,8 @@ class ProviderDataMiddleware:
             lowered = name.lower()
             if lowered == self._key:
                 lines.append(value)
+            elif lowered in _PROVIDER_DATA_HEADERS:
+                record_unread_field(lowered.decode("ascii"))
             if (listed := known.plain.get(lowered)) is not None:
                 plain.append((listed, value.decode("latin-1")))
         if lines or plain:

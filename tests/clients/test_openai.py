@@ -98,6 +98,17 @@ class TestTheSdksOwnWays:
         assert received.values("x-tenant") == ["a"]
         assert received.values("x-team") == (["ours"] if "default_headers" in change else ["evil"])
 
+    def test_a_copy_with_another_http_client(self, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
+        """It carries the caller's headers as well, and keeps no cookie."""
+        with OpenAI(api_key=KEY, base_url=upstream.base_url) as client, OpenAI(api_key=KEY) as other:
+            carrying = extra_headers.with_headers(client, {"X-Tenant": "a"})
+            made = carrying.with_options(http_client=other._client)
+            made.embeddings.create(**BODY)
+            assert made._client is not other._client
+
+        assert upstream.take()[0].values("x-tenant") == ["a"]
+        assert counted(extra_headers) == {"allowed": 1, "clean": 1}
+
     def test_a_header_that_the_call_takes_away(self, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
         """What the service omits on purpose does not come back by way of a caller, in whatever spelling."""
         with OpenAI(api_key=KEY, base_url=upstream.base_url) as client:
