@@ -4,7 +4,7 @@ Depends on names, policy and outbound names alone, and is therefore remembered: 
 is remembered is bounded in entries and in bytes, and holds no value.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,15 +45,22 @@ class _Patterns:
         entries = list(patterns)
         self._exact = {pattern: reason for pattern, reason in entries if not is_prefix(pattern)}
         prefixes = [(pattern[:-1], reason) for pattern, reason in entries if is_prefix(pattern)]
-        self._prefixes = sorted(prefixes, key=lambda prefix: -len(prefix[0]))
-        self._any_prefix = tuple(prefix for prefix, _ in prefixes)
+        self._reasons = dict(prefixes)
+        # A name is compared with those prefixes alone that begin as it does.
+        self._begin = min((len(prefix) for prefix, _ in prefixes), default=0)
+        by_beginning = defaultdict[str, list[str]](list)
+        for prefix in sorted(self._reasons, key=len, reverse=True):
+            by_beginning[prefix[: self._begin]].append(prefix)
+        self._by_beginning = {beginning: tuple(near) for beginning, near in by_beginning.items()}
 
     def find(self, normalized: str) -> tuple[str, Reason] | None:
         """Return the entry that decides: the exact one, else the longest prefix. Linear in the length of the name."""
         if (reason := self._exact.get(normalized)) is not None:
             return normalized, reason
-        if normalized.startswith(self._any_prefix):
-            return next((f"{p}*", reason) for p, reason in self._prefixes if normalized.startswith(p))
+        near = self._by_beginning.get(normalized[: self._begin], ())
+        if normalized.startswith(near):
+            prefix = next(prefix for prefix in near if normalized.startswith(prefix))
+            return f"{prefix}*", self._reasons[prefix]
         return None
 
 

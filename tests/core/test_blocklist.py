@@ -1,5 +1,9 @@
 """The core blocklist: rule by rule what the design lists, each effective in every spelling, each with its source."""
 
+import csv
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from extra_headers.forwarding import DecisionKind, Policy, Reason, evaluate
@@ -16,16 +20,22 @@ DESIGN = {
         "host, content-length, transfer-encoding, connection, keep-alive, proxy-connection, te, trailer, upgrade, "
         "expect, http2-settings, content-type, content-encoding, content-range, content-location, "
         "content-disposition, content-md5, content-digest, repr-digest, digest, accept, accept-encoding, "
-        "accept-charset, a-im, prefer, range, if-*, early-data, priority, grpc-*"
+        "accept-charset, a-im, prefer, range, if-*, early-data, priority, grpc-*, x-content-sha256, "
+        "inference-header-content-length, ce-*"
     ),
     Reason.CREDENTIAL: (
         "authorization, proxy-authorization, proxy-authenticate, www-authenticate, x-api-key, api-key, apikey, "
         "x-apikey, x-api-token, x-goog-api-key, x-goog-iam-*, x-serverless-authorization, cookie, cookie2, "
-        "set-cookie, ocp-apim-subscription-key, x-amz-*, x-authorization, x-auth-*, x-access-token, "
-        "access-token, x-service-token, x-subject-token, x-security-token, private-token, job-token, "
-        "deploy-token, x-vault-*, x-consul-token, x-nomad-token, x-functions-key, x-zumo-auth, x-ms-token-*, "
-        "x-ms-authorization-auxiliary, x-acs-*, x-tc-*, opc-obo-token, modal-key, modal-secret, x-rapidapi-*, "
-        "dapr-api-token, grpc-metadata-*, signature, signature-input, dpop, cf-access-*"
+        "set-cookie, ocp-apim-subscription-key, x-amz-*, x-authorization, x-auth-*, x-access-token, access-token, "
+        "x-service-token, x-subject-token, x-security-token, private-token, job-token, deploy-token, x-vault-*, "
+        "x-consul-token, x-nomad-token, x-functions-key, x-zumo-auth, x-ms-token-*, x-ms-authorization-auxiliary, "
+        "x-acs-*, x-tc-*, opc-obo-token, modal-key, modal-secret, x-rapidapi-*, dapr-api-token, grpc-metadata-*, "
+        "signature, signature-input, dpop, cf-access-*, x-refresh-token, x-rbac-token, user-key, app-key, "
+        "client-secret, x-ibm-client-*, x-ca-*, x-hi-original-auth, x-aigw-*, x-upstream-authorization, "
+        "x-model-authorization, x-user-openai-key, x-user-azure-openai-key, x-user-anthropic-key, "
+        "x-user-bedrock-key, x-user-gemini-key, x-user-vertex-ai-key, x-user-minimax-key, x-ray-authorization, "
+        "x-fireworks-api-key, x-openai-actor-authorization, x-databricks-azure-*, x-databricks-gcp-*, "
+        "x-snowflake-*, x-bce-*, x-vercel-protection-bypass, x-aws-ec2-metadata-*, metadata-flavor"
     ),
     Reason.CLIENT_IDENTITY: (
         "forwarded, via, cdn-loop, client-cert*, x-forwarded-*, x-forwarded, forwarded-for, x-originating-*, "
@@ -33,33 +43,48 @@ DESIGN = {
         "x-cluster-client-ip, cf-connecting-ip, cf-*, true-client-ip, x-amzn-*, x-azure-*, x-fastly-*, fastly-*, "
         "x-akamai-*, fly-*, x-nf-*, x-appengine-*, x-arr-*, x-vercel-*, x-cloud-trace-context, "
         "x-ms-client-principal*, x-goog-authenticated-user-*, x-goog-iap-jwt-assertion, x-endpoint-api-*, "
-        "x-apigateway-*, remote-*, x-remote-*, impersonate-*, kubeflow-userid, kubeflow-groups, x-maas-username, "
-        "x-maas-group, x-webauth-*, "
-        "x-authentik-*, x-pomerium-*, x-vouch-*, x-consumer-*, x-credential-*, x-anonymous-consumer, "
-        "x-authenticated-*, x-jwt-*, x-rh-identity, tailscale-*, ssl-client-*, x-ssl-*, x-client-cert*, x-client-dn, "
-        "x-client-verify"
+        "x-apigateway-*, remote-*, x-remote-*, impersonate-*, kubeflow-userid, kubeflow-groups, x-maas-username*, "
+        "x-maas-group*, x-webauth-*, x-authentik-*, x-pomerium-*, x-vouch-*, x-consumer-*, x-credential-*, "
+        "x-anonymous-consumer, x-authenticated-*, x-jwt-*, x-rh-identity, tailscale-*, ssl-client-*, x-ssl-*, "
+        "x-client-cert*, x-client-dn, x-client-verify, gap-auth, gap-signature, x-userinfo, x-id-token, "
+        "x-raw-id-token, x-mse-*, x-authz-*, x-ext-authz*, x-tokeninfo-forward, x-tokenintrospection-forward, "
+        "teleport-*, oidc-*, shib-*, sm-*, iv-*, oam-*, x-openwebui-*, x-aim-*, sf-context-*, "
+        "openai-safety-identifier, user, client-id, app-id, sudo, x-ambassador-*, x-cloudtasks-*, "
+        "x-cloudscheduler*, cloudfront-*, do-connecting-ip"
     ),
     Reason.ROUTING: (
         "x-original-url, x-rewrite-url, x-original-host, x-original-*, x-host, x-http-*, x-http-method, "
         "x-http-method-override, x-method-override, proxy, front-end-https, x-scheme, x-url-scheme, script-name, "
-        "path-info, x-middleware-*, "
-        "x-accel-*, x-sendfile*, max-forwards, alt-used, x-envoy-*, x-istio-*, l5d-*, knative-serving-*, dapr-*, "
-        "x-prefiller-host-port, x-llm-d-*, x-encoder-hosts-ports, x-kv-cache-source-host-port, "
-        "x-data-parallel-host-port, x-data-parallel-rank, x-dynamo-*, x-worker-instance-id, x-prefill-*, x-dp-rank, "
-        "x-smg-target-worker, target-pod, azureml-model-deployment"
+        "path-info, x-middleware-*, x-accel-*, x-sendfile*, max-forwards, alt-used, x-envoy-*, x-istio-*, l5d-*, "
+        "knative-*, dapr-*, x-prefiller-host-port, x-llm-d-*, x-encoder-hosts-ports, x-kv-cache-source-host-port, "
+        "x-data-parallel-host-port, x-data-parallel-rank, x-dynamo-*, x-worker-instance-id, x-prefill-*, "
+        "x-dp-rank, x-smg-target-worker, target-pod, azureml-model-deployment, k-network-*, k-kubelet-probe, "
+        "k-proxy-request, k-original-host, k-passthrough-lb, seldon-*, x-seldon-*, mm-*, "
+        "serve-multiplexed-model-id, model, external-filter, config-profile, x-aibrix-*, x-selected-model, "
+        "x-session-token, x-slo-*, nvcf-*, x-runpod-*, x-amzn-bedrock-*, x-amzn-sagemaker-*, x-ms-oai-*, "
+        "x-ms-model-mesh-*, x-policy-id, x-ark-*, groq-model-version, x-fireworks-*, x-routing-preference, "
+        "x-openrouter-cache*, ai-model-id, ai-language-model-*, x-mcp-*, x-a2a-*, x-cf-*, x-kuma-*, "
+        "x-telepresence-*, metadata"
     ),
     Reason.ACCOUNT: (
-        "openai-organization, openai-project, x-goog-user-project, x-vertex-ai-llm-*, x-hf-bill-to, x-databricks-org-id"
+        "openai-organization, openai-project, x-goog-user-project, x-vertex-ai-llm-*, x-hf-bill-to, "
+        "x-databricks-org-id, chatgpt-account-id, anthropic-workspace-id, anthropic-user-profile-id, "
+        "x-ms-spillover-deployment, x-databricks-*, x-dashscope-*, x-watson-*, opc-compartment-id, compartmentid, "
+        "x-initiator, x-scope-orgid, x-mlflow-*, x-llmgateway-*"
     ),
-    Reason.SDK: "x-stainless-*, user-agent, x-goog-*",
+    Reason.SDK: "x-stainless-*, user-agent, x-goog-*, x-server-timeout, mcp-*, last-event-id",
     Reason.GATEWAY: (
         "x-ogx-*, x-llamastack-*, x-gateway-*, x-litellm-*, x-portkey-*, x-bf-*, cf-aig-*, helicone-*, x-ai-eg-*, "
-        "x-vsr-*, x-tfy-*, ocp-apim-*, surrogate-*"
+        "x-vsr-*, x-tfy-*, ocp-apim-*, surrogate-*, x-kong-*, x-tyk-*, x-gravitee-*, x-3scale-*, x-higress-*, "
+        "x-arch-*, x-bt-*, x-mlflow-guardrail-bypass, x-helicone-*, x-javelin-*, x-highflame-*, x-traceloop-*, "
+        "x-lunar-*, ai-gateway-*, x-contextforge-*, x-mcp-auth*, x-mcp-verified-*, router-key, x-pass-*, "
+        "litellm-*, custom-llm-provider, x-compresr-bypass, x-headroom-bypass"
     ),
     Reason.TRACE_CONTEXT: (
-        "traceparent, tracestate, baggage, b3, x-b3-*, uber-trace-id, uberctx-*, jaeger-*, ot-tracer-*, ot-baggage-*, "
-        "x-ot-span-context, sentry-trace, x-datadog-*, newrelic, x-newrelic-*, x-dynatrace*, x-instana-*, "
-        "elastic-apm-traceparent, sw8*, correlation-context, x-client-trace-id, x-request-start, x-queue-start"
+        "traceparent, tracestate, baggage, b3, x-b3-*, uber-trace-id, uberctx-*, jaeger-*, ot-tracer-*, "
+        "ot-baggage-*, x-ot-span-context, sentry-trace, x-datadog-*, newrelic, x-newrelic-*, x-dynatrace*, "
+        "x-instana-*, elastic-apm-traceparent, sw8*, correlation-context, x-client-trace-id, x-request-start, "
+        "x-queue-start, x-honeycomb-*, langsmith-*, langfuse-*, eagleeye-*, pinpoint-*"
     ),
     Reason.BROWSER: "origin, referer, sec-*, proxy-*, access-control-*, dnt, date, upgrade-insecure-requests",
 }
@@ -73,7 +98,6 @@ PASSING = [
     "x-request-id",
     "x-maas-subscription",
     "x-smg-routing-key",
-    "serve_multiplexed_model_id",
     "routing-strategy",
     "x-prefilled",
     "target-pods",
@@ -199,6 +223,10 @@ def test_where_several_rules_match_the_exact_one_decides_then_the_longest_prefix
         "cf-x": Reason.CLIENT_IDENTITY,
         "cf-aig-x": Reason.GATEWAY,
         "cf-access-x": Reason.CREDENTIAL,
+        "x-fireworks-x": Reason.ROUTING,
+        "x-fireworks-api-key": Reason.CREDENTIAL,
+        "x-mcp-x": Reason.ROUTING,
+        "x-mcp-authorized": Reason.GATEWAY,
     }
     assert {name: evaluate({name: "v"}, Policy()).decisions[0].reason for name in expected} == expected
 
@@ -213,3 +241,56 @@ def test_no_entry_that_can_be_lifted_hides_one_that_cannot() -> None:
             overlaps = wide is not narrow and is_prefix(wide.pattern) and narrow.pattern.startswith(wide.pattern[:-1])
             if overlaps and wide.reason in NEVER_UNBLOCKED:
                 assert narrow.reason in NEVER_UNBLOCKED
+
+
+class TestSurvey:
+    """The names that were looked up in products and documents, each with its effect: docs/blocklist.md tells how."""
+
+    ROWS = tuple(csv.DictReader(Path(__file__).with_name("header_survey.csv").read_text(encoding="utf-8").splitlines()))
+    EFFECTS = frozenset(
+        {
+            "authentication",
+            "identity",
+            "tenancy",
+            "billing",
+            "routing",
+            "host",
+            "model",
+            "filter",
+            "logging",
+            "caching",
+            "priority",
+            "retries",
+            "framing",
+            "tracing",
+            "none",
+        }
+    )
+
+    def test_every_name_is_decided_as_recorded(self) -> None:
+        """Blocked with the recorded reason, or forwarded."""
+        unlike = []
+        for row in self.ROWS:
+            kind, reason, *_ = _decided(row["name"])
+            found = kind if kind is DecisionKind.FORWARDED else reason
+            if found != row["decision"]:
+                unlike.append((row["name"], row["decision"], found))
+        assert unlike == []
+
+    def test_every_name_has_a_product_an_effect_and_a_source(self) -> None:
+        """A name that passes has the reason why, too."""
+        assert [
+            row for row in self.ROWS if not (row["product"] and row["source"] and row["effect"] in self.EFFECTS)
+        ] == []
+        assert [row for row in self.ROWS if bool(row["why"]) is not (row["decision"] == "forwarded")] == []
+
+    def test_no_name_of_a_product_is_there_twice(self) -> None:
+        """Two products may use one name."""
+        assert len({(normalize_name(row["name"]), row["product"]) for row in self.ROWS}) == len(self.ROWS)
+
+    def test_the_documentation_states_how_many(self) -> None:
+        """Names, products, and names of each class."""
+        page = (Path(__file__).parents[2] / "docs" / "blocklist.md").read_text(encoding="utf-8")
+        assert f"{len(self.ROWS)} names of {len({row['product'] for row in self.ROWS})} products" in page
+        classes = Counter(row["class"] for row in self.ROWS)
+        assert [name for name, count in classes.items() if f"| {name} | {count} |" not in page] == []
