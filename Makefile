@@ -37,7 +37,7 @@ test-server: install tools ## the tests with real servers, newest versions, OGX 
 
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
 	@echo "== llama-stack: its server, and every provider type that it knows"
-	@.venv-llama-stack/bin/$(PYTEST) tests/server tests/hosts tests/llama_stack $(ARGS)
+	@.venv-llama-stack/bin/$(PYTEST) tests/server tests/hosts tests/llama_stack tests/mcp $(ARGS)
 
 test-litellm: .venv-litellm/.installed ## the tests of a host, with LiteLLM
 	@echo "== LiteLLM: its proxy, and every endpoint that leads to a provider"

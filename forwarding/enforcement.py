@@ -123,6 +123,7 @@ class Enforcer:
         *,
         earlier: Iterable[RequestDecision] = (),
         from_request: Collection[str] = (),
+        mcp_server: str | None = None,
     ) -> RequestDecision:
         """Decide on a request and record the decision.
 
@@ -135,13 +136,14 @@ class Enforcer:
             earlier: decisions on the same headers of the same request, beside other outbound requests. What they
                 decided already is not recorded again: one request counts once, however many calls it leads to.
             from_request: names of the headers that came as plain headers of the request.
+            mcp_server: the MCP server that the headers are for; None for a model provider.
 
         """
         if headers is None:
             if identity_headers is not None:
                 if (same := next((one for one in earlier if one.evaluation is None), None)) is not None:
                     return self._resumed(same, None, identity_headers)
-                self._recorder.record_identity_headers(identity_headers, base_url, user)
+                self._recorder.record_identity_headers(identity_headers, base_url, user, mcp_server=mcp_server)
             return RequestDecision(None, identity_headers, current_call())
         started = time.perf_counter()
         evaluation = _evaluated(headers, self._policy, outbound_names, identity_headers)
@@ -162,6 +164,7 @@ class Enforcer:
             identity_headers=identity_headers,
             shadow=shadow,
             from_request=from_request,
+            mcp_server=mcp_server,
         )
         return RequestDecision(evaluation, identity_headers, current_call())
 

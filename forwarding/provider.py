@@ -7,8 +7,8 @@ from .ogx.specs import extended_spec
 
 
 def get_provider_spec() -> list[Any]:
-    """Return the host's built-in remote inference providers, each extended by the `extra_headers` setting.
+    """Return the host's built-in providers that can have extra headers, each extended by the `extra_headers` setting.
 
     The host picks the one of the entry's own `provider_type`.
     """
-    return [extended_spec(spec) for spec in current_host().inference_provider_specs()]
+    return [extended_spec(spec) for spec in current_host().provider_specs()]

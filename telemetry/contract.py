@@ -97,6 +97,7 @@ ATTR_MALFORMED_REASONS: Final = "extra_headers.malformed.reasons"
 ATTR_IDENTITY_HEADERS_NAMES: Final = "extra_headers.identity_headers.names"
 ATTR_IDENTITY_HEADERS_MISSING: Final = "extra_headers.identity_headers.missing"
 ATTR_FROM_REQUEST_NAMES: Final = "extra_headers.from_request.names"
+ATTR_MCP_SERVER: Final = "extra_headers.mcp.server"
 ATTR_SHADOW_POLICY: Final = "extra_headers.shadow.policy"
 ATTR_SHADOW_OUTCOME: Final = "extra_headers.shadow.outcome"
 ATTR_SHADOW_DIFFERING: Final = "extra_headers.shadow.differing.count"
@@ -330,6 +331,13 @@ DECISION_ATTRIBUTES: Final = (
         "string[]",
         f"Names of the headers that came as plain headers of the request, by `from_request`; {_UP_TO}.",
         example='["x-maas-subscription"]',
+    ),
+    Attribute(
+        ATTR_MCP_SERVER,
+        "string",
+        f"Host and port of the MCP server, or the id of its connector; {MAX_NAME_CHARACTERS} characters at most. "
+        "Absent for model providers.",
+        example="tools.example.com",
     ),
     Attribute(
         ATTR_USER,

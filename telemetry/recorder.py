@@ -53,6 +53,7 @@ class Recorder:
         identity_headers: IdentityHeaders | None = None,
         shadow: Callable[[], Evaluation] | None = None,
         from_request: Collection[str] = (),
+        mcp_server: str | None = None,
     ) -> None:
         """Record one evaluated request.
 
@@ -64,20 +65,33 @@ class Recorder:
             identity_headers: what the server sets on the request.
             shadow: evaluates the same headers under the shadow policy. Like all telemetry, it may fail.
             from_request: names of the headers that came as plain headers of the request.
+            mcp_server: the MCP server that the headers are for; None for a model provider.
 
         """
         compared = self._fail_open(self._compare, evaluation, shadow) if shadow is not None else None
         context = self._fail_open(
-            self._observe, evaluation, base_url, user, identity_headers, from_request=from_request, compared=compared
+            self._observe,
+            evaluation,
+            base_url,
+            user,
+            identity_headers,
+            from_request=from_request,
+            mcp_server=mcp_server,
+            compared=compared,
         )
         if self._metrics is not None:
             self._fail_open(self._metrics.record, evaluation, seconds, context)
 
     def record_identity_headers(
-        self, identity_headers: IdentityHeaders, base_url: str, user: User | None = None
+        self,
+        identity_headers: IdentityHeaders,
+        base_url: str,
+        user: User | None = None,
+        *,
+        mcp_server: str | None = None,
     ) -> None:
         """Record the identity headers of a request without extra headers."""
-        self._fail_open(self._observe, None, base_url, user, identity_headers)
+        self._fail_open(self._observe, None, base_url, user, identity_headers, mcp_server=mcp_server)
         if self._metrics is not None and identity_headers.rejected:
             self._fail_open(self._metrics.record_rejection)
 
@@ -89,13 +103,20 @@ class Recorder:
         identity_headers: IdentityHeaders | None,
         *,
         from_request: Collection[str] = (),
+        mcp_server: str | None = None,
         compared: Mapping[str, AttributeValue] | None = None,
     ) -> SpanContext | None:
         """Write spans and audit log, count what the server sets, and return the context of the request's span."""
         named = user if self._capture_user else None
         labels = self._labels
         attributes = spans.decision_attributes(
-            evaluation, labels.provider, labels.policy, named, identity_headers, from_request=from_request
+            evaluation,
+            labels.provider,
+            labels.policy,
+            named,
+            identity_headers,
+            from_request=from_request,
+            mcp_server=mcp_server,
         )
         added: Mapping[str, str] = {} if evaluation is None else evaluation.forwarded
         if identity_headers is not None:

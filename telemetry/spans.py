@@ -63,6 +63,7 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
     identity_headers: IdentityHeaders | None = None,
     *,
     from_request: Collection[str] = (),
+    mcp_server: str | None = None,
 ) -> dict[str, AttributeValue]:
     """Return the attributes that describe one request.
 
@@ -73,6 +74,7 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
         user: whom the host authenticated.
         identity_headers: what the server sets.
         from_request: names of the headers that came as plain headers of the request.
+        mcp_server: the MCP server that the headers are for; None for a model provider.
 
     """
     attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
@@ -81,6 +83,8 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
     span = _request_span()
     if span.is_recording() and is_callers_trace(span.get_span_context().trace_id):
         attributes[contract.ATTR_TRACE_ID_FROM_CALLER] = True
+    if mcp_server is not None:
+        attributes[contract.ATTR_MCP_SERVER] = mcp_server[: contract.MAX_NAME_CHARACTERS]
     if from_request:
         attributes[contract.ATTR_FROM_REQUEST_NAMES] = _capped(from_request)
     if identity_headers is not None:
@@ -161,7 +165,8 @@ def record_decision(
     """Write a decision to the span of the request and remember it for the CLIENT spans of this call.
 
     Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link. If it is a
-    caller who chose that, the span starts a trace, so that the caller's `sampled` flag cannot hide the decision.
+    caller who chose that, the span starts a trace, so that the caller's `sampled` flag cannot hide the decision. A
+    decision about an MCP server always has its own span: one request may lead to several servers, and to a model.
 
     Args:
         attributes: of `decision_attributes`.
@@ -176,12 +181,12 @@ def record_decision(
     """
     span = _request_span()
     link: SpanContext | None = None
-    if span.is_recording():
+    if span.is_recording() and contract.ATTR_MCP_SERVER not in attributes:
         span.set_attributes(attributes)
         redact(span, added, added.values())
     else:
         requested = span.get_span_context()
-        chosen_by_caller = is_callers_trace(requested.trace_id)
+        chosen_by_caller = not span.is_recording() and is_callers_trace(requested.trace_id)
         span = (tracer or _own_tracer()).start_span(
             contract.SPAN_EVALUATE,
             Context() if chosen_by_caller else None,
@@ -208,6 +213,11 @@ def _request_span() -> trace.Span:
         return current
     same_request = server.get_span_context().trace_id == current.get_span_context().trace_id
     return server if same_request and server.is_recording() else current
+
+
+def undecided_call(base_url: str) -> ClientCall:
+    """Return what the CLIENT spans of calls to a provider are to carry where there is nothing to decide."""
+    return ClientCall({}, _origins([base_url]), {}, None)
 
 
 def current_call() -> ClientCall | None:

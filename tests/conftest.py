@@ -14,7 +14,17 @@ from extra_headers.forwarding.testing.recording_provider import RecordingProvide
 from tests.tracing import Tracing, in_memory_tracing
 
 _TESTS = Path(__file__).parent
-_SERVER = ("dashboards/test_rules.py", "demo/", "faults/", "litellm/", "llama_stack/", "load/", "providers/", "server/")
+_SERVER = (
+    "dashboards/test_rules.py",
+    "demo/",
+    "faults/",
+    "litellm/",
+    "llama_stack/",
+    "load/",
+    "mcp/",
+    "providers/",
+    "server/",
+)
 _STARTING_SERVERS = {"OgxServer", "Prometheus", "RunningDemo", "SERVER", "ServerProcess", "Stack", "running"}
 """Names that a test file imports to start a host, the demo, or a program of Prometheus or Alertmanager."""
 _IMPORTED = re.compile(r"^from \S+ import (\([^)]*\)|.*)$", re.MULTILINE)

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -12,6 +12,7 @@ from .errors import UnusableInputError
 
 if TYPE_CHECKING:
     from ..policy.identity import User
+    from ..policy.mcp import McpProvider
     from ..policy.model import Policy
     from ..run_config.policies import Checked
     from ..run_config.providers import Provider, RunConfig
@@ -49,6 +50,7 @@ _MAX_DATA = 1024 * 1024
 @click.option(
     "--data", metavar="JSON", help="The whole provider data, or request body, instead; - reads it from standard input."
 )
+@click.option("--server", metavar="SERVER", help="URL or label of the MCP server, if --data has headers for several.")
 @click.option("--user", "user_id", metavar="ID", help="The authenticated user, for the headers in `set`.")
 @click.option("--tenant", metavar="TENANT", help="The user's tenant.")
 @click.option(
@@ -64,6 +66,7 @@ def explain(  # noqa: PLR0913 - the command's options
     headers: Sequence[str],
     plain: Sequence[str],
     data: str | None,
+    server: str | None,
     user_id: str | None,
     tenant: str | None,
     attributes: Sequence[str],
@@ -75,7 +78,8 @@ def explain(  # noqa: PLR0913 - the command's options
 
     -H is a header in the provider data, or in `extra_headers` of a LiteLLM request's body. -R is a plain header of the
     caller's request, which counts if the policy lists it in `from_request`; there is none on LiteLLM. Simulates a chat
-    completion, including the headers that the outbound request has anyway. Values are checked and never printed.
+    completion, or a call to an MCP server, including the headers that the outbound request has anyway. Values are
+    checked and never printed.
     """
     if headers and data is not None:
         _refuse(context, "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data")
@@ -88,14 +92,19 @@ def explain(  # noqa: PLR0913 - the command's options
     if any("=" not in attribute for attribute in attributes):
         _refuse(context, "an attribute has no `=`; write --attribute NAME=VALUE")
 
+    from ..policy.mcp import mcp_provider  # noqa: PLC0415 - likewise
     from ..policy.provider_data import merged, taken_from_request  # noqa: PLC0415 - too slow for `--help`
     from ..run_config.explanation import explain_request  # noqa: PLC0415 - likewise
     from . import explain_output  # noqa: PLC0415 - likewise
 
     config, checked, policy = _policy_of(context, file, wanted)
+    is_mcp = mcp_provider(checked.provider.api, checked.provider.type) is not None
     if plain and checked.provider.field is not None:
-        _refuse(context, f"no policy of {config.host} takes up plain headers; give the header with -H")
-    provider_data = _from_data(context, data, checked) if data is not None else merged(_pairs(headers))
+        of = "Responses" if is_mcp else config.host
+        _refuse(context, f"no policy of {of} takes up plain headers; give the header with -H")
+    if server is not None and (data is None or not is_mcp):
+        _refuse(context, "--server chooses an MCP server in --data")
+    provider_data = _from_data(context, data, checked, server) if data is not None else merged(_pairs(headers))
     received = [(name.lower(), value) for name, value in _pairs(plain)]
     caller = merged((), provider_data, taken_from_request(received, policy.from_request))
     ignored = list(dict.fromkeys(name for name, _ in received if name not in policy.from_request))
@@ -130,7 +139,8 @@ def _pairs(headers: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, value.lstrip(" \t")) for name, _, value in (header.partition(":") for header in headers)]
 
 
-def _from_data(context: click.Context, data: str, checked: "Checked") -> object | None:
+def _from_data(context: click.Context, data: str, checked: "Checked", server: str | None) -> object | None:
+    from ..policy.mcp import mcp_provider  # noqa: PLC0415 - too slow for `--help`
     from ..policy.provider_data import decode_object, headers_in  # noqa: PLC0415 - too slow for `--help`
 
     if data == "-":
@@ -143,7 +153,30 @@ def _from_data(context: click.Context, data: str, checked: "Checked") -> object 
             _fail(context, "the provider data on standard input is not UTF-8 text")
     if data.strip() in ("", "null"):
         return None
-    return headers_in(decode_object(data), checked.key)
+    decoded = decode_object(data)
+    if (kind := mcp_provider(checked.provider.api, checked.provider.type)) is None:
+        return headers_in(decoded, checked.key)
+    return _for_server(
+        context, kind, decoded if kind.callers_choose_the_server else headers_in(decoded, checked.key), server
+    )
+
+
+def _for_server(
+    context: click.Context, kind: "McpProvider", request: object | None, server: str | None
+) -> object | None:
+    """Return the headers for the MCP server that is asked for, or for the only one."""
+    from ..policy.mcp import headers_by_server  # noqa: PLC0415 - too slow for `--help`
+    from ..policy.provider_data import NOT_AN_OBJECT  # noqa: PLC0415 - likewise
+
+    if not isinstance(request, Mapping):
+        return request and NOT_AN_OBJECT
+    servers = headers_by_server(kind, request)
+    found = [headers for names, headers in servers if server is None or server in names]
+    if len(found) > 1 or (server is not None and not found):
+        _refuse(
+            context, f"--data has headers for {len(servers)} MCP servers; choose one by its URL or label with --server"
+        )
+    return found[0] if found else None
 
 
 def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[RunConfig, Checked, Policy]":
@@ -170,15 +203,21 @@ def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[
 
 
 def _chosen(context: click.Context, path: str, config: "RunConfig", wanted: str | None) -> "Provider":
-    from ..run_config.environment import shown  # noqa: PLC0415 - too slow for `--help`
+    from ..policy.mcp import mcp_provider  # noqa: PLC0415 - too slow for `--help`
+    from ..run_config.environment import shown  # noqa: PLC0415 - likewise
     from .console import printable  # noqa: PLC0415 - likewise
 
     # Of equal ids, the host takes the last.
-    providers = {provider.id: provider for provider in config.providers if provider.api == "inference"}
+    providers = {
+        provider.id: provider
+        for provider in config.providers
+        if provider.api == "inference"
+        or (provider.wants_headers and mcp_provider(provider.api, provider.type) is not None)
+    }
     known = printable(", ".join(map(shown, providers))) or "none"
     if wanted is not None:
         provider = next((p for p in providers.values() if wanted in (p.id, shown(p.id))), None)
-        return provider or _fail(context, f"{path} has no inference provider '{printable(wanted)}'; it has {known}")
+        return provider or _fail(context, f"{path} has no provider '{printable(wanted)}'; it has {known}")
     # With the flag, if there are any: the others have nothing to explain.
     candidates = [p for p in providers.values() if p.wants_headers] or list(providers.values())
     if len(candidates) != 1:

@@ -16,6 +16,7 @@ from extra_headers.telemetry.contract import NAMESPACE
 
 from ..policy.decision import RejectedError
 from ..policy.identity import User
+from ..policy.mcp import MCP_PROVIDERS
 from .request import RequestHook
 
 PROVIDER_DATA_HEADERS = {"ogx": "X-OGX-Provider-Data", "llama_stack": "X-LlamaStack-Provider-Data"}
@@ -56,6 +57,14 @@ class Host:
         available: list[Any] = self._own_module("providers.registry.inference").available_providers()
         return [spec for spec in available if hasattr(spec, "adapter_type")]
 
+    def provider_specs(self) -> list[Any]:
+        """Return the host's specs of all built-in providers that can have extra headers."""
+        specs = self.inference_provider_specs()
+        for kind in MCP_PROVIDERS:
+            available = self._own_module(f"providers.registry.{kind.api}").available_providers()
+            specs += [spec for spec in available if spec.provider_type == kind.provider_type]
+        return specs
+
     def load_class(self, path: str) -> type[Any]:
         """Import a class by its dotted path, as the host does."""
         return cast(type[Any], self._own_module("core.utils.dynamic").instantiate_class_type(path))
@@ -74,7 +83,7 @@ class Host:
             attributes=getattr(user, "attributes", None) or {},
         )
 
-    def as_http_error(self, error: RejectedError) -> Exception:
+    def as_http_error(self, error: RejectedError, *also: type[Exception]) -> Exception:
         """Return `error` as one that the host answers with its status code, and with the connection kept open.
 
         Errors that the host has no handler of its own for are answered and then raised again, upon which its HTTP
@@ -82,10 +91,15 @@ class Host:
         the one whose status code and message can be set. Routes with an error format of their own answer 500 to all
         but an `HTTPException`. The host's Responses hide the message of any error that has no `body` in the form of the
         OpenAI API; of its codes, this is the one that is answered with status 400.
+
+        Args:
+            error: of the policy.
+            also: further errors of the host that it must be.
+
         """
         kind: Any = type(error)  # mypy takes no class for hashable
         handled = importlib.import_module(f"{self.package}_api").ConflictError
-        http_error_class = _http_error_class(kind, handled)
+        http_error_class = _http_error_class(kind, handled, *(cast(Any, one) for one in also))
         # Not initialized: what each of its bases asks for differs.
         http_error = http_error_class.__new__(http_error_class, str(error))
         body = {"error": {"code": "invalid_prompt", "message": str(error)}}
@@ -94,10 +108,10 @@ class Host:
 
 
 @cache
-def _http_error_class(error: type[Exception], handled: type[Exception]) -> type[Exception]:
+def _http_error_class(error: type[Exception], *handled: type[Exception]) -> type[Exception]:
     http_exception = importlib.import_module("fastapi").HTTPException
     members = {"__doc__": error.__doc__, "__str__": Exception.__str__, "__module__": __name__}
-    return type(error.__name__, (error, handled, http_exception), members)
+    return type(error.__name__, (error, *handled, http_exception), members)
 
 
 def current_host() -> Host:

@@ -96,7 +96,7 @@ def _endpoints(base: type[Any]) -> Iterator[str]:
             yield name
 
 
-class _Forwarding:
+class Forwarding:
     """What every mixin has: the binding, and the id that the host gives the provider."""
 
     intercepts: ClassVar[set[str]] = set()
@@ -135,7 +135,7 @@ def _urls_in(setting: Any) -> Iterator[str]:
         yield url
 
 
-class _SharedClient(_Forwarding):
+class _SharedClient(Forwarding):
     """For adapters on the host's OpenAI base class: its client, and its settings for ad-hoc HTTP clients."""
 
     intercepts: ClassVar[set[str]] = {"client", "_build_httpx_client_kwargs"}
@@ -167,7 +167,7 @@ class _SharedClient(_Forwarding):
         return call._replace(names=call.names.union(for_this_call)) if for_this_call else call
 
 
-class _NativeAnthropic(_Forwarding):
+class _NativeAnthropic(Forwarding):
     """For a native Anthropic Messages path, which builds its HTTP client once the answer has begun."""
 
     intercepts: ClassVar[set[str]] = {"_anthropic_headers"}
@@ -178,7 +178,7 @@ class _NativeAnthropic(_Forwarding):
         return super()._anthropic_headers()  # type: ignore[misc, no-any-return]
 
 
-class _NativeGoogle(_Forwarding):
+class _NativeGoogle(Forwarding):
     """For Google's native Interactions path: the host makes its client, and asks the adapter for the credentials."""
 
     intercepts: ClassVar[set[str]] = {"get_passthrough_auth_headers"}
@@ -196,7 +196,7 @@ class _NativeGoogle(_Forwarding):
         return own if headers is None else headers.merged_with(own)
 
 
-class _ClientForEachCall(_Forwarding):
+class _ClientForEachCall(Forwarding):
     """For adapters that make a new openai client for each call (passthrough)."""
 
     intercepts: ClassVar[set[str]] = {"_get_openai_client"}
@@ -215,7 +215,7 @@ class _ClientForEachCall(_Forwarding):
         return copy_of(client, default_headers=_for_sdk(client, headers), _enforce_credentials=False)
 
 
-class _GenaiClient(_Forwarding):
+class _GenaiClient(Forwarding):
     """For adapters that speak through Google's SDK (vertexai), whose calls take headers in their `config`."""
 
     intercepts: ClassVar[set[str]] = {"_get_client"}

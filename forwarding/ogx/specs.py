@@ -5,12 +5,15 @@ dotted path, so this module makes both when asked for; a provider type that nobo
 """
 
 import importlib
+from functools import partial
 from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
 
+from ..policy.mcp import mcp_provider, unfit_settings
 from .binding import ProviderBinding
 from .host import current_host
+from .mcp import McpForwarder, forwarding_provider
 from .mixins import forwarding_class
 
 _CONFIG_PREFIX = "Config_"
@@ -19,7 +22,7 @@ _VALIDATOR_PREFIX = "ProviderData_"
 
 def extended_spec(spec: Any) -> Any:
     """Return the host's spec of a built-in provider with our config class, validator and adapter in place."""
-    suffix = spec.adapter_type.replace("-", "_")
+    suffix = _suffix(spec)
     validator = spec.provider_data_validator and f"{__name__}.{_VALIDATOR_PREFIX}{suffix}"
     return spec.model_copy(
         update={
@@ -28,6 +31,12 @@ def extended_spec(spec: Any) -> Any:
             "provider_data_validator": validator,
         }
     )
+
+
+def _suffix(spec: Any) -> str:
+    """Return what tells one spec from all others, and can be part of a name."""
+    kind = mcp_provider(spec.api.value, spec.provider_type)
+    return spec.adapter_type.replace("-", "_") if kind is None else f"mcp_{kind.api}"
 
 
 def __getattr__(name: str) -> type[Any]:
@@ -40,10 +49,10 @@ def __getattr__(name: str) -> type[Any]:
 
 
 def _built_in_spec(suffix: str) -> Any:
-    for spec in current_host().inference_provider_specs():
-        if spec.adapter_type.replace("-", "_") == suffix:
+    for spec in current_host().provider_specs():
+        if _suffix(spec) == suffix:
             return spec
-    raise AttributeError(f"{current_host().package} has no remote inference provider {suffix!r}")
+    raise AttributeError(f"{current_host().package} has no provider {suffix!r}")
 
 
 def _config_class(suffix: str) -> type[Any]:
@@ -65,7 +74,7 @@ def _validator_class(suffix: str) -> type[Any]:
 
 
 async def get_adapter_impl(config: Any, deps: Any) -> Any:
-    """Build the built-in provider and, where its config asks for it, give it the forwarding mixin.
+    """Build a built-in remote provider and, where its config asks for it, give it the forwarding mixin.
 
     The name and the signature are the host's.
 
@@ -73,12 +82,32 @@ async def get_adapter_impl(config: Any, deps: Any) -> Any:
         UnsupportedProviderError: the add-on does not control the outbound calls of this provider.
 
     """
-    host = current_host()
-    spec = _built_in_spec(type(config).__qualname__.removeprefix(_CONFIG_PREFIX))
+    spec = _spec_of(config)
     provider = await importlib.import_module(spec.module).get_adapter_impl(config, deps)
-    if config.extra_headers is not None and config.extra_headers is not False:
-        binding = ProviderBinding(host, spec.provider_type, config.extra_headers, _other_headers(config))
-        provider.__class__ = forwarding_class(type(provider), binding, host.openai_mixin(), spec.provider_type)
+    return _forwarding(provider, config, spec)
+
+
+async def get_provider_impl(config: Any, deps: Any, policy: Any) -> Any:
+    """Do the same for an inline provider. The host passes its access rules to a parameter of that name only."""
+    spec = _spec_of(config)
+    provider = await importlib.import_module(spec.module).get_provider_impl(config, deps, policy)
+    return _forwarding(provider, config, spec)
+
+
+def _spec_of(config: Any) -> Any:
+    return _built_in_spec(type(config).__qualname__.removeprefix(_CONFIG_PREFIX))
+
+
+def _forwarding(provider: Any, config: Any, spec: Any) -> Any:
+    if config.extra_headers is None or config.extra_headers is False:
+        return provider
+    host, setting = current_host(), config.extra_headers
+    if (kind := mcp_provider(spec.api.value, spec.provider_type)) is not None:
+        check = partial(unfit_settings, kind=kind)
+        binding = ProviderBinding(host, spec.provider_type, setting, {}, make_forwarder=McpForwarder, check=check)
+        return forwarding_provider(provider, binding, kind, host)
+    binding = ProviderBinding(host, spec.provider_type, setting, _other_headers(config))
+    provider.__class__ = forwarding_class(type(provider), binding, host.openai_mixin(), spec.provider_type)
     return provider
 
 

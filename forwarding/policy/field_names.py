@@ -55,6 +55,11 @@ def normalize_name(name: str) -> str:
     return name.translate(_NORMALIZED)
 
 
+def normalize_pattern(pattern: str) -> str:
+    """Return the normalized form of a name, or of a prefix with its trailing `*`."""
+    return f"{normalize_name(pattern[:-1])}*" if is_prefix(pattern) else normalize_name(pattern)
+
+
 def is_prefix(pattern: str) -> bool:
     """Whether `pattern` matches every name that starts with it (one trailing `*`) rather than one exact name."""
     return pattern.endswith("*")

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from .blocklist import CORE_BLOCKLIST
 from .decision import Decision, DecisionKind, Reason
-from .field_names import are_strings, is_prefix, is_token, normalize_name
+from .field_names import are_strings, is_prefix, is_token, normalize_name, normalize_pattern
 from .model import Policy
 
 _REMEMBERED_NAMES = 1024
@@ -76,7 +76,7 @@ class Matcher:
         self._unblocked = frozenset(policy.unblock)
         self._operator = _Patterns((pattern, Reason.OPERATOR) for pattern in policy.block)
         self._identity_names = frozenset(normalize_name(name) for name in policy.set)
-        self._outbound_names = frozenset(normalize_name(name) for name in outbound_names)
+        self._outbound = _Patterns((normalize_pattern(name), Reason.OVERRIDE) for name in outbound_names)
         self._allowed = None if policy.allow is None else _Patterns((entry, Reason.ALLOWED) for entry in policy.allow)
         self._by_name: dict[str, _NameDecision] = {}
         self._by_names: dict[tuple[object, ...], NameDecisions] = {}
@@ -144,8 +144,8 @@ class Matcher:
             return core
         if blocked := self._operator.find(normalized):
             return blocked
-        if normalized in self._outbound_names:
-            return normalized, Reason.OVERRIDE
+        if carried := self._outbound.find(normalized):
+            return carried
         if self._allowed is None:
             return None, Reason.ALLOWED
         return self._allowed.find(normalized) or (None, Reason.NOT_ALLOWED)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from ..policy.mcp import mcp_provider
 from .environment import Unset, shown
 from .findings import Finding, Level, finding_at
 from .loading import loading_findings
@@ -20,7 +21,7 @@ def check(config: RunConfig) -> tuple[list[Checked], list[Finding]]:
             checked.append(check_policy(config, provider)[0])
     for each in checked:
         findings += [*forwards_all(config, each), *without_users(config, each)]
-    findings += _shared_fields(config, checked)
+    findings += [*_shared_fields(config, checked), *_shared_ids(config, checked)]
     return checked, sorted(findings, key=lambda finding: finding.line)
 
 
@@ -56,7 +57,8 @@ def _shared_fields(config: RunConfig, checked: Sequence[Checked]) -> Iterator[Fi
     """Yield each provider that reads the headers meant for another, unless all of them have the same `field`."""
     by_key: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
-        if one.is_active:
+        # Headers for MCP servers are by server, so a shared key mixes nothing up.
+        if one.is_active and mcp_provider(one.provider.api, one.provider.type) is None:
             by_key[one.key].append(one)
     for sharing in by_key.values():
         if len(sharing) == 1 or all(one.policy and one.policy.field for one in sharing):
@@ -68,3 +70,17 @@ def _shared_fields(config: RunConfig, checked: Sequence[Checked]) -> Iterator[Fi
                 "`field`, or all the same `field` if that is intended"
             )
             yield finding_at(config, one.provider.setting_path, one.provider, Level.WARNING, message)
+
+
+def _shared_ids(config: RunConfig, checked: Sequence[Checked]) -> Iterator[Finding]:
+    """Yield each provider whose id one of another API has, too."""
+    apis: dict[str, set[str]] = defaultdict(set)
+    for one in checked:
+        apis[one.provider.id].add(one.provider.api)
+    for one in checked:
+        if one.is_active and (others := apis[one.provider.id] - {one.provider.api}):
+            message = (
+                f"a provider of {', '.join(sorted(others))} has extra headers and the same id, so metrics and records "
+                "do not tell them apart; give it another id"
+            )
+            yield finding_at(config, (*one.provider.path, "provider_id"), one.provider, Level.WARNING, message)

@@ -10,7 +10,7 @@ from ..client_headers import GENAI_NAMES, SIGNED_NAMES, client_header_names
 from ..policy.blocklist import BLOCKLIST_BY_PATTERN
 from ..policy.decision import CORE_REASONS, EXPLANATIONS, Decision, Evaluation, Reason
 from ..policy.evaluation import evaluate
-from ..policy.field_names import normalize_name
+from ..policy.field_names import normalize_pattern
 from ..policy.identity import IdentityHeaders, User
 from ..policy.model import Policy
 from .environment import FromEnvironment, shown
@@ -115,7 +115,7 @@ def _explain(
     elif reason in CORE_REASONS:
         source = f"core blocklist: {BLOCKLIST_BY_PATTERN[rule].source}"
     elif reason is Reason.OVERRIDE:
-        source = f"sent by {', '.join(party.by for party in outbound if rule in map(normalize_name, party.names))}"
+        source = f"sent by {', '.join(party.by for party in outbound if rule in map(normalize_pattern, party.names))}"
     elif (name := _LISTS.get(reason)) is not None:
         index = getattr(policy, name).index(rule)
         entry = checked.provider.setting[name][index]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from ..policy.mcp import mcp_provider
 from .environment import KeyPath, shown
 from .findings import Finding, Level, finding_at
 from .provider_types import REMOTE_INFERENCE_TYPES
@@ -35,14 +36,19 @@ def _of_keys(provider: Provider) -> Iterator[_LocalFinding]:
 def _of_module(provider: Provider, loader: Provider | None) -> Iterator[_LocalFinding]:
     if _is_misspelt(provider):
         yield ("module",), Level.ERROR, f"OGX cannot import this module; write `module: {MODULE}`"
-    elif provider.api != _INFERENCE and (provider.wants_headers or provider.loads_the_add_on):
+    elif not _can_have_headers(provider) and (provider.wants_headers or provider.loads_the_add_on):
         path = _SETTING_PATH if provider.wants_headers else ("module",)
-        yield path, Level.ERROR, f"only inference providers have extra headers, not {provider.api}; remove it"
+        message = f"only inference and MCP providers have extra headers, not {provider.api} of type"
+        yield path, Level.ERROR, f"{message} {shown(provider.type)}; remove it"
     elif provider.wants_headers:
         yield from _of_setting(provider, loader)
     elif provider.loads_the_add_on and not (provider.has_setting or provider.misplaced_setting):
         message = f"loads the add-on, which does nothing without `{SETTING}`; add `{SETTING}: true` to its `config`"
         yield ("module",), Level.NOTE, message
+
+
+def _can_have_headers(provider: Provider) -> bool:
+    return provider.api == _INFERENCE or mcp_provider(provider.api, provider.type) is not None
 
 
 def _is_misspelt(provider: Provider) -> bool:
@@ -53,9 +59,10 @@ def _is_misspelt(provider: Provider) -> bool:
 
 
 def _of_setting(provider: Provider, loader: Provider | None) -> Iterator[_LocalFinding]:
-    """Yield what is wrong with `extra_headers` on an inference provider, given the entry that loads its type."""
+    """Yield what is wrong with `extra_headers` on a provider, given the entry that loads its type."""
     kind = shown(provider.type)
-    if provider.type.startswith("inline::"):
+    calls_mcp_servers = mcp_provider(provider.api, provider.type) is not None
+    if provider.type.startswith("inline::") and not calls_mcp_servers:
         message = f"a provider of type {kind} makes no outbound requests and has no extra headers; remove `{SETTING}`"
         yield _SETTING_PATH, Level.ERROR, message
         return
@@ -71,6 +78,6 @@ def _of_setting(provider: Provider, loader: Provider | None) -> Iterator[_LocalF
     elif provider.module is None:
         other = f"works only because provider {shown(loader.id)!r} of the same type loads the add-on"
         yield _SETTING_PATH, Level.WARNING, f"{other}; add `module: {MODULE}` here as well"
-    if provider.type not in REMOTE_INFERENCE_TYPES:
+    if provider.type not in REMOTE_INFERENCE_TYPES and not calls_mcp_servers:
         message = f"OGX 1.5 has no provider type {kind}, so extra headers are not known to work on it"
         yield ("provider_type",), Level.WARNING, message

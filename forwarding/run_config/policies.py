@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ..policy.entries import ineffective_block_entries
 from ..policy.errors import dotted
 from ..policy.field_names import normalize_name
+from ..policy.mcp import mcp_provider, unfit_settings
 from ..policy.model import Policy, PolicyError, PolicyFinding, default_field, parse_policy
 from .environment import FromEnvironment, KeyPath, shown
 from .findings import Finding, Level, finding_at
@@ -63,8 +64,14 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
         if rules
         for path, text in ineffective_block_entries(rules.allow, rules.block)
     ]
-    key = policy.field or provider.field or default_field(provider.type)
-    field = shown(_get(provider.setting, ("field",)) or provider.field or default_field(shown(provider.type)))
+    kind = mcp_provider(provider.api, provider.type)
+    if kind is not None:
+        findings += [
+            _finding(config, provider, secrets, Level.ERROR, finding) for finding in unfit_settings(policy, kind)
+        ]
+    place = provider.field or (kind and kind.field)
+    key = policy.field or place or default_field(provider.type)
+    field = shown(_get(provider.setting, ("field",)) or place or default_field(shown(provider.type)))
     return Checked(provider, policy, key, field, tuple(_rows(config, provider, policy, ()))), findings
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from ..policy.mcp import CLIENT_NAMES, mcp_provider
 from .environment import KeyPath, Unset, is_left_out, replace
 from .yaml_document import Document, UnusableFileError, read_document
 
@@ -130,6 +131,7 @@ def _provider(
     config = _mapping(entry.get("config"))
     setting = replace(config.get(SETTING), environment, (*path, "config", SETTING), unset)
     headers = _mapping(_mapping(config.get("network")).get("headers"))
+    kind = mcp_provider(api, provider_type or "")
     return Provider(
         api=api,
         path=path,
@@ -144,6 +146,8 @@ def _provider(
         misspelt_settings=(*_misspelt(entry, ()), *_misspelt(config, ("config",))),
         unset=tuple(unset),
         setting_path=(*path, "config", SETTING),
+        outbound=None if kind is None else {"the MCP client": CLIENT_NAMES},
+        field=kind.field if kind is not None and kind.callers_choose_the_server else None,
     )
 
 

@@ -114,11 +114,11 @@ FINDINGS: dict[str, tuple[str, list[tuple[str, int, str | None, str]]]] = {
     ),
     "another API": (
         _config(entry("guard", "remote::passthrough"), api="safety"),
-        [("error", 7, "guard", "only inference providers have extra headers, not safety")],
+        [("error", 7, "guard", "only inference and MCP providers have extra headers, not safety")],
     ),
     "the add-on on another API": (
         _config(entry("guard", "remote::passthrough", "false"), api="safety"),
-        [("error", 5, "guard", "only inference providers have extra headers, not safety")],
+        [("error", 5, "guard", "only inference and MCP providers have extra headers, not safety")],
     ),
     "a field that two share": (
         _config(entry("a"), entry("b")),

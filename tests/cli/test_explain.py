@@ -246,7 +246,7 @@ def test_an_unknown_provider(invoke: Invoke, write: Write) -> None:
     done = invoke("explain", path, "--provider", "other\x1b", "-H", "X-A: 1")
     assert (done.exit_code, done.err) == (
         2,
-        f"extra-headers explain: {path} has no inference provider 'other\\x1b'; it has [b]\\u2028\n",
+        f"extra-headers explain: {path} has no provider 'other\\x1b'; it has [b]\\u2028\n",
     )
 
 

@@ -242,7 +242,7 @@ def test_explain(invoke: Invoke, write: Write) -> None:
     assert "The request goes to provider claude with 1 of 2 extra headers." in done.out
     nothing = invoke("explain", path, "--provider", "claude", "--user", "ada", "--data", "{}")
     assert "No extra headers: the body has no extra_headers." in nothing.out
-    assert "has no inference provider 'other'; it has gpt, claude" in invoke("explain", path, "--provider", "other").err
+    assert "has no provider 'other'; it has gpt, claude" in invoke("explain", path, "--provider", "other").err
 
 
 def test_explain_takes_no_plain_headers(invoke: Invoke, write: Write) -> None:

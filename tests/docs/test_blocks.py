@@ -86,7 +86,7 @@ def check_yaml(block: Block, _: Path) -> None:
         parse_policy(setting, str(block))
     for providers in settings(document, "providers"):
         assert isinstance(providers, Mapping)
-        for entry in providers["inference"]:
+        for entry in (entry for entries in providers.values() for entry in entries):
             assert {"provider_id", "provider_type", "module", "config"} <= set(entry)
             assert entry["module"] == "extra_headers.forwarding"
 

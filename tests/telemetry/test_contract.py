@@ -64,7 +64,9 @@ def test_a_span_carries_the_described_attributes(tracing: Tracing) -> None:
     context = attach(propagator.extract({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}))
     with tracing.tracer.start_as_current_span("server"):
         emitted = {
-            **decision_attributes(live, "p", "d", User("u", "t"), identity_headers, from_request=["x-a"]),
+            **decision_attributes(
+                live, "p", "d", User("u", "t"), identity_headers, from_request=["x-a"], mcp_server="tools"
+            ),
             **shadow_attributes(live, shadow, "d"),
         }
     detach(context)
