@@ -1,31 +1,24 @@
-"""What the commands know of OGX without it, compared with OGX itself."""
+"""What the commands know of OGX without it, compared with OGX itself, which is loaded only when one of these runs."""
 
 import os
-import warnings
 from pathlib import Path
 
 import pytest
 import yaml
 
+from extra_headers.forwarding.ogx.host import current_host
 from extra_headers.forwarding.run_config import checks
 from extra_headers.forwarding.run_config.provider_types import REMOTE_INFERENCE_TYPES
 from extra_headers.forwarding.run_config.providers import read_run_config
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the host's own
-    from ogx.core.configure import parse_and_maybe_upgrade_config
-    from ogx.core.distribution import get_provider_registry
-    from ogx.core.stack import EnvVarError
-    from ogx_api import Api
-
-    from extra_headers.forwarding.ogx.host import current_host
-    from extra_headers.forwarding.testing.processes import inference_provider, run_config
+from extra_headers.forwarding.testing.processes import inference_provider, run_config
+from tests.server.host import load
 
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 
 
 def test_the_provider_types_are_those_of_the_registry() -> None:
     """A new provider type of OGX needs a line in `provider_types`."""
+    load("ogx.core.distribution")
     assert {spec.provider_type for spec in current_host().inference_provider_specs()} == REMOTE_INFERENCE_TYPES
 
 
@@ -40,10 +33,11 @@ def test_which_entry_loads_the_add_on(tmp_path: Path, with_module: str) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(content))
 
-    registry = get_provider_registry(parse_and_maybe_upgrade_config(content))
+    parsed = load("ogx.core.configure").parse_and_maybe_upgrade_config(content)
+    registry = load("ogx.core.distribution").get_provider_registry(parsed)
     _, found = checks.check(read_run_config(str(path), os.environ))
 
-    loads = registry[Api.inference]["remote::vllm"].module.startswith("extra_headers.")
+    loads = registry[load("ogx_api").Api.inference]["remote::vllm"].module.startswith("extra_headers.")
     messages = [finding.message for finding in found]
     assert loads == (with_module != "neither")
     assert any("OGX ignores" in message for message in messages) == (not loads)
@@ -56,7 +50,7 @@ def test_an_unset_variable_stops_the_host(tmp_path: Path) -> None:
     content = run_config([entry], tmp_path, 8321)
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
 
-    with pytest.raises(EnvVarError, match="NOT_SET_HERE"):
-        parse_and_maybe_upgrade_config(content)
+    with pytest.raises(load("ogx.core.stack").EnvVarError, match="NOT_SET_HERE"):
+        load("ogx.core.configure").parse_and_maybe_upgrade_config(content)
     _, (finding,) = checks.check(read_run_config(str(tmp_path / "run.yaml"), os.environ))
     assert "NOT_SET_HERE is not set, so OGX does not start" in finding.message

@@ -49,18 +49,20 @@ class TestOutput:
 
     def test_a_pipe_gets_plain_lines_of_any_length(self, write: Write) -> None:
         """A pipe gets no control codes and no folded tables."""
-        path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(40)) + ", cookie]}"))
-        done = _run(_PROGRAM, "check", path, TERM="xterm-256color", FORCE_COLOR="")
-        assert "\x1b" not in done.stdout
         good = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(40)) + "]}"))
-        (line,) = (line for line in _run(_PROGRAM, "check", good).stdout.splitlines() if "  allow " in line)
-        assert "x-tenant-39   line 9" in line
+        bad = write(provider("{allow: [cookie]}"), "bad.yaml")
+        done = _run(_PROGRAM, "check", good, bad, TERM="xterm-256color", FORCE_COLOR="")
+        assert "\x1b" not in done.stdout
+        assert "x-tenant-39   line 9" in next(line for line in done.stdout.splitlines() if "  allow " in line)
 
-    def test_columns_is_respected_in_a_pipe(self, write: Write) -> None:
+    def test_columns_is_respected_in_a_pipe(
+        self, invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A table folds its cells and loses nothing."""
         path = write(provider("{allow: [" + ", ".join(f"x-tenant-{n}" for n in range(20)) + "]}"))
         for columns, row in ((70, "  on_blocked               drop "), (40, "  on_blocked: drop (default)")):
-            lines = _run(_PROGRAM, "check", path, COLUMNS=str(columns)).stdout.splitlines()
+            monkeypatch.setenv("COLUMNS", str(columns))
+            lines = invoke("check", path).out.splitlines()
             assert max(len(line) for line in lines[1:12]) <= columns
             assert row in "\n".join(lines)
             assert "x-tenant-19" in "".join(lines)

@@ -1,9 +1,9 @@
 """The Kubernetes manifests agree with the schemas of the Prometheus operator's custom resources, and can be applied."""
 
+import importlib
 import json
 
 import yaml
-from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
 from pydantic import BaseModel
 
 from extra_headers.dashboards.export import build, committed_dashboards
@@ -22,7 +22,9 @@ def _manifests(tuning: Tuning) -> dict[str, Json]:
 
 def test_custom_resources_agree_with_their_schemas() -> None:
     """The operator's types accept every field, and know it: what they do not know would be dropped without a word."""
-    models: dict[str, type[BaseModel]] = {"PrometheusRule": PrometheusRule, "PodMonitor": PodMonitor}
+    # Imported here, because it takes seconds and only the worker that runs this needs it.
+    operator = importlib.import_module("cloudcoil.models.prometheus_operator.v1")
+    models: dict[str, type[BaseModel]] = {kind: getattr(operator, kind) for kind in ("PrometheusRule", "PodMonitor")}
     checked = set()
     for tuning in (Tuning(), TUNING):
         for manifest in _manifests(tuning).values():

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from extra_headers.forwarding.testing.processes import free_port
 from tests.waiting import wait_until
 
@@ -53,9 +51,8 @@ def _open_descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-"], ids=["silent", "half a request"])
-def test_ten_thousand_connections(sent: bytes) -> None:
-    """Clients that connect and never finish a request take neither descriptors nor the scrapes of others."""
+def test_ten_thousand_connections() -> None:
+    """Clients that send nothing or half a request take neither descriptors nor the scrapes of others."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     open_at_once: deque[socket.socket] = deque(maxlen=min(hard, 4096) // 2)
@@ -69,7 +66,7 @@ def test_ten_thousand_connections(sent: bytes) -> None:
                 attacker = socket.create_connection(("127.0.0.1", port), timeout=10)
                 open_at_once.append(attacker)
                 with contextlib.suppress(ConnectionError):
-                    attacker.sendall(sent)
+                    attacker.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-" * (i % 2))
                 if i % 1000 == 999:
                     scraped += _scrape(port)
                     assert _open_descriptors(pid) < _DESCRIPTORS - 10

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 _SET_UP = """
 import json, os, sys
+import google.protobuf.message, requests # the exporter's; each child would load them anew
 import opentelemetry.util._importlib_metadata as installed
 from opentelemetry import trace
 from extra_headers.telemetry import tracing
