@@ -1,1 +1,1 @@
-"""What happened to the extra headers, for operators: Prometheus counters and span attributes, never a value."""
+"""What happened to the extra headers, for operators: metrics, spans and the audit log, never a value."""

@@ -105,7 +105,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.TYPE: "a header value must be a JSON string",
     Reason.NAME: "a header name must be an RFC 9110 token: ASCII letters, digits and !#$%&'*+-.^_`|~",
     Reason.VALUE: "a header value must be printable ASCII without leading or trailing white space",
-    Reason.DUPLICATE: "two names are equal when only letters, in any case, and digits are told apart",
+    Reason.DUPLICATE: "the name repeats another one; case is ignored, and all but letters and digits counts as '-'",
     Reason.TOO_MANY: "more headers than limits.max_headers",
     Reason.TOO_LARGE: "larger than limits.max_name_bytes, max_value_bytes or max_total_bytes",
 }

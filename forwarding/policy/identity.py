@@ -153,7 +153,7 @@ class IdentityHeaders:
     """Whether the policy rejects the request for the missing ones."""
 
     def results(self) -> dict[str, IdentityHeaderResult]:
-        """Return what becomes of each header; of a rejected request, of those only that are missing."""
+        """Return the result of each header; of a rejected request, only of the missing ones."""
         kind = IdentityHeaderResult.REJECTED if self.rejected else IdentityHeaderResult.OMITTED
         return {**dict.fromkeys(self.headers, IdentityHeaderResult.SENT), **{m.name: kind for m in self.missing}}
 
