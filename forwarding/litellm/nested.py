@@ -6,11 +6,10 @@ Nothing there can be decided on for the deployment that it reaches, so header fi
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from .caller import BODY, FIELDS, PLAIN, SCOPED
+from .caller import FIELDS
 
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 _EXTRA_BODY = "extra_body"
-_IN_EXTRA_BODY = (PLAIN, BODY, SCOPED, "api_key")
 # By these, the call would no longer be known to belong to the request, or to its user.
 _OF_THE_PROXY = (
     "litellm_call_id",
@@ -40,7 +39,7 @@ def remove_nested(data: MutableMapping[str, Any], may_choose_key: MayChooseKey) 
 def _cleaned(part: dict[str, Any], holder: str, may_choose_key: MayChooseKey) -> bool:
     """Clean one part, and return whether it had header fields."""
     is_call = holder != _EXTRA_BODY
-    fields = [name for name in (FIELDS if is_call else _IN_EXTRA_BODY) if name in part]
+    fields = [name for name in FIELDS if name in part]
     if is_call and "api_key" in fields and may_choose_key(part):
         fields.remove("api_key")
     for name in (*fields, *(_OF_THE_PROXY if is_call else ())):

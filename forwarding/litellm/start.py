@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from .assistants import control_assistants
 from .cookies import keep_no_cookies
 from .deployments import Deployments
 from .hooks import ExtraHeadersCallback
@@ -41,5 +42,6 @@ def start_callback() -> ExtraHeadersCallback:
         _log.warning("extra_headers: %s", warning)
     callback = ExtraHeadersCallback(deployments)
     keep_no_cookies()
+    control_assistants()
     control_pass_through(callback.decide_on_pass_through)
     return callback

@@ -53,6 +53,8 @@ _ANSWERS: dict[str, object] = {
     "/images/generations": {"created": 0, "data": [{"url": "http://127.0.0.1/a.png"}]},
     "/images/edits": {"created": 0, "data": [{"url": "http://127.0.0.1/a.png"}]},
     "/audio/transcriptions": {"text": "hi"},
+    "/assistants": {"id": "asst-1", "object": "assistant", "created_at": 0, "model": "test-model", "tools": []},
+    "/realtime/client_secrets": {"value": "ek-1", "expires_at": 0, "session": {"type": "realtime"}},
     "/moderations": {"id": "modr-1", "model": "test-model", "results": []},
     "/files": _FILE,
     "/batches": _BATCH,

@@ -87,6 +87,12 @@ ENDPOINTS = [
         _GPT | {"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
     ),
     Endpoint("Vector stores", "/v1/vector_stores", _GPT | {"name": "a"}),
+    Endpoint("Assistants", "/v1/assistants", {"model": "test-model", "custom_llm_provider": "openai"}),
+    Endpoint(
+        "Realtime client secrets",
+        "/v1/realtime/client_secrets",
+        _GPT | {"session": {"type": "realtime", "model": "gpt"}},
+    ),
     Endpoint("Videos", "/v1/videos", _GPT | {"prompt": "hi"}),
     Endpoint(
         "Pass-through, vLLM",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from extra_headers.forwarding.testing.otlp_receiver import ExportedSpan, OtlpReceiver
+from extra_headers.telemetry import contract
 from tests.litellm.configuration import model
-from tests.litellm.proxy import MESSAGES, Proxy, running
+from tests.litellm.proxy import MESSAGES, Proxy, grown, running
 
 _MODELS = [
     model("gpt"),
@@ -80,6 +81,20 @@ def test_no_value_comes_out(proxy: Proxy, collector: OtlpReceiver) -> None:
     assert all(places.values())
     found = {place: sorted(set(re.findall(rb"canary\d{6}", content))) for place, content in places.items()}
     assert {place: secrets for place, secrets in found.items() if secrets} == {}
+
+
+def test_an_answer_from_the_cache_is_decided_on_and_counted(proxy: Proxy) -> None:
+    """Each request counts once, whether LiteLLM has to ask the provider or not, and a blocked header is refused."""
+    before = proxy.counts(contract.REQUESTS_TOTAL)
+    body = {"model": "strict", "messages": [{"role": "user", "content": "cached"}]}
+    proxy.provider.take()
+    for number in range(3):
+        answer = proxy.post("/v1/chat/completions", {**body, "extra_headers": {"X-Tenant": "a"}})
+        assert answer.status == 200
+        assert len(proxy.provider.take()) == (number == 0)
+    assert proxy.post("/v1/chat/completions", {**body, "extra_headers": {"Cookie": "a"}}).status == 403
+    counted = grown(before, proxy.counts(contract.REQUESTS_TOTAL))
+    assert counted == {("clean", "strict"): 3, ("rejected", "strict"): 1}
 
 
 def test_the_span_of_the_request_has_the_decision(collector: OtlpReceiver) -> None:
