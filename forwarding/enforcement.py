@@ -41,10 +41,14 @@ class OutboundHeaders:
     identity_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def merged_with(self, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return these headers and a request's own, which give way to identity headers in any spelling."""
+        """Return these headers and a request's own, in any spelling: over the caller's, under identity headers."""
+        if not own:
+            return {**self.from_caller, **self.identity_headers}
         identity_names = {normalize_name(name) for name in self.identity_headers}
-        kept = {name: value for name, value in (own or {}).items() if normalize_name(name) not in identity_names}
-        return {**self.from_caller, **kept, **self.identity_headers}
+        own_names = {normalize_name(name) for name in own}
+        from_caller = {name: value for name, value in self.from_caller.items() if normalize_name(name) not in own_names}
+        kept = {name: value for name, value in own.items() if normalize_name(name) not in identity_names}
+        return {**from_caller, **kept, **self.identity_headers}
 
     def matching_spelling_of(self, own: Iterable[str]) -> Self:
         """Return these headers for a client that merges them into its own by exact name.

@@ -5,9 +5,9 @@ next caller's call. A redirect would hand a caller's headers, and the identity h
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextvars import ContextVar
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
@@ -42,6 +42,26 @@ def protect(http_client: Any) -> None:
         hooks.append(stay_with_the_server_async)
 
 
+def protected_settings(settings: Mapping[str, Any], add_headers: Callable[[], Any]) -> dict[str, Any]:
+    """Return settings for an asynchronous httpx or httpx2 client that keeps none of both and no caller's headers.
+
+    Args:
+        settings: the arguments that the client would be made with.
+        add_headers: returns the `OutboundHeaders` of a call about to be made, or None. It is asked at each request, so
+            that a client made with these settings may serve more callers than the one it was made for.
+
+    """
+
+    async def add(request: Any) -> None:
+        # A redirected request has what the first one had.
+        if _EXTENSION not in request.extensions and (headers := add_headers()) is not None:
+            request.headers = type(request.headers)(headers.merged_with(request.headers))
+
+    hooks = settings.get("event_hooks") or {}
+    of_requests = [*hooks.get("request", ()), add, stay_with_the_server_async]
+    return {**settings, "cookies": CookieJar(_NO_COOKIES), "event_hooks": {**hooks, "request": of_requests}}
+
+
 def stay_with_the_server(request: Any) -> None:
     """Take the added headers off a request of httpx or httpx2 that a redirect sends to another origin.
 
@@ -62,13 +82,19 @@ async def stay_with_the_server_async(request: Any) -> None:
 _first_origin: ContextVar[Any] = ContextVar("extra_headers_first_origin", default=None)
 
 
-def protect_session(session: Any) -> Any:
-    """Return an aiohttp session, all of whose calls are made for callers, that keeps cookies and redirects."""
+def protect_session(session: Any, *before: Any) -> Any:
+    """Return an aiohttp session, all of whose calls are made for callers, that keeps none of both.
+
+    Args:
+        session: it is changed.
+        before: further middlewares, which run before the added headers are taken off.
+
+    """
     aiohttp = sys.modules["aiohttp"]
     # aiohttp has no public way to set either on a session that somebody else opened.
     session._cookie_jar = aiohttp.DummyCookieJar()  # noqa: SLF001
     if stay_with_the_server_aiohttp not in session._middlewares:  # noqa: SLF001
-        session._middlewares = (*session._middlewares, stay_with_the_server_aiohttp)  # noqa: SLF001
+        session._middlewares = (*session._middlewares, *before, stay_with_the_server_aiohttp)  # noqa: SLF001
     return session
 
 

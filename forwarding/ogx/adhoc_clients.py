@@ -7,6 +7,8 @@ before the server starts, so that the setting is never one that does nothing. Kn
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Container, Iterator
+from contextvars import ContextVar
+from functools import cached_property
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -20,8 +22,8 @@ _SENDING = ("post", "request", "send")
 type _Method = Callable[..., Awaitable[Any]]
 
 
-def creates_http_client(provider: type[Any], method: str, shared: Container[str]) -> bool:
-    """Return whether `method` of an adapter, or a method that it calls, makes an HTTP client of its own.
+def clients_made_by(provider: type[Any], method: str, shared: Container[str]) -> set[tuple[str, str]]:
+    """Return the HTTP clients that a method of an adapter, or what it calls, makes: function and package of each.
 
     Args:
         provider: the adapter's class.
@@ -30,26 +32,36 @@ def creates_http_client(provider: type[Any], method: str, shared: Container[str]
             these is fine.
 
     """
-    return any(_http_clients(function) for function in _functions(provider, method, shared, set()))
+    return {
+        (function.__name__, package)
+        for function in _functions(provider, method, shared, set())
+        for package in _http_clients(function)
+    }
 
 
-def supports_headers(provider: type[Any], method: str) -> bool:
-    """Return whether `with_session_headers` covers `method`: it uses aiohttp's session, itself and nothing else."""
-    function = inspect.getattr_static(provider, method)
-    return isinstance(function, FunctionType) and set(_http_clients(function)) == {_AIOHTTP}
+def can_have_headers(method: str, clients: set[tuple[str, str]]) -> bool:
+    """Return whether `with_session_headers` covers a method with these clients: sessions of aiohttp, made by itself."""
+    return clients == {(method, _AIOHTTP)}
 
 
-def with_session_headers(function: FunctionType, headers: OutboundHeaders) -> _Method:
-    """Return `function` such that the aiohttp sessions that it opens send `headers` by default.
+def with_session_headers(function: FunctionType, headers: ContextVar[OutboundHeaders | None]) -> _Method:
+    """Return `function` such that the aiohttp sessions that it opens add the headers of each call.
 
-    What a call sets itself wins over them. The function is a new one over changed globals: nothing outlives the call.
+    What a call sets itself wins over the caller's. The function is a new one over changed globals. A session has no
+    header: it asks at each request, also if the function keeps it.
     """
     aiohttp = sys.modules[_AIOHTTP]
     opened = aiohttp.ClientSession
 
+    async def add_headers(request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        if (of_this_call := headers.get()) is not None:
+            merged = of_this_call.merged_with(request.headers)
+            request.headers.clear()
+            request.headers.update(merged)
+        return await handler(request)
+
     def session(*args: Any, **kwargs: Any) -> Any:
-        merged = headers.merged_with(kwargs.get("headers"))
-        return protect_session(opened(*args, **{**kwargs, "headers": merged}))
+        return protect_session(opened(*args, **kwargs), add_headers)
 
     stand_in = ModuleType(_AIOHTTP)
     vars(stand_in).update({**vars(aiohttp), opened.__name__: session})
@@ -74,6 +86,10 @@ def _functions(provider: type[Any], name: str, shared: Container[str], seen: set
     seen.add(name)
     for base in provider.__mro__:
         member = vars(base).get(name)
+        if isinstance(member, property):
+            member = member.fget
+        elif isinstance(member, cached_property):
+            member = member.func
         function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
         if not isinstance(function, FunctionType):
             continue

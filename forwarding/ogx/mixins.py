@@ -8,6 +8,7 @@ call or that another caller shares.
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import wraps
 from importlib import import_module
 from types import FunctionType, SimpleNamespace, new_class
@@ -19,8 +20,8 @@ from extra_headers.telemetry.spans import note_provider_urls
 
 from ..client_headers import HTTP_CLIENT_NAMES, client_header_names, copy_of
 from ..enforcement import OutboundHeaders, OutboundRequest
-from ..http_state import protect
-from .adhoc_clients import creates_http_client, supports_headers, with_session_headers
+from ..http_state import protect, protected_settings
+from .adhoc_clients import can_have_headers, clients_made_by, with_session_headers
 from .binding import ProviderBinding
 from .forwarder import server_side_call
 from .genai import GenaiModels, genai_headers, genai_request, protect_genai
@@ -56,8 +57,8 @@ def forwarding_class(
             namespace[name] = _as_server_side(method)
     for name in _endpoints(base):
         method = inspect.getattr_static(base, name)
-        if creates_http_client(base, name, {*shared, *_CREDENTIAL_METHODS}):
-            if not supports_headers(base, name):
+        if clients := clients_made_by(base, name, {*shared, *_CREDENTIAL_METHODS}):
+            if not can_have_headers(name, clients):
                 raise UnsupportedProviderError(
                     f"extra_headers is set on a provider of type {provider_type}, whose {name} makes its calls through "
                     "an HTTP client that the add-on does not know; remove extra_headers there"
@@ -154,11 +155,9 @@ class _SharedClient(Forwarding):
         client_kwargs: dict[str, Any] = super()._build_httpx_client_kwargs(*args, **kwargs)  # type: ignore[misc]
         if (forwarder := self.__extra_headers__.forwarder) is None:
             return client_kwargs
-        headers = forwarder.headers(lambda: self._http_call(client_kwargs.get("headers")))
-        if headers is None:
-            return client_kwargs
-        # The operator's headers are the run config's own dict: merged into a new one, never changed.
-        return {**client_kwargs, "headers": headers.merged_with(client_kwargs.get("headers"))}
+        call = self._http_call(client_kwargs.get("headers"))
+        forwarder.headers(lambda: call)  # before the answer begins, so that a rejected request gets its status code
+        return protected_settings(client_kwargs, lambda: forwarder.headers(lambda: call))
 
     def _sdk_call(self, client: Any) -> OutboundRequest:
         # llama-stack has no headers of its own for single calls.
@@ -249,12 +248,15 @@ def _call_of(client: Any) -> OutboundRequest:
 
 
 def _with_session_headers(function: FunctionType) -> Callable[..., Awaitable[Any]]:
+    headers: ContextVar[OutboundHeaders | None] = ContextVar("extra_headers_of_session", default=None)
+    changed = with_session_headers(function, headers)
+
     @wraps(function)
     async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        forwarder = self.__extra_headers__.forwarder
-        headers = None if forwarder is None else forwarder.headers(lambda: self._http_call(None))
-        called = function if headers is None else with_session_headers(function, headers)
-        return await called(self, *args, **kwargs)
+        if (forwarder := self.__extra_headers__.forwarder) is None:
+            return await function(self, *args, **kwargs)
+        headers.set(forwarder.headers(lambda: self._http_call(None)))
+        return await changed(self, *args, **kwargs)
 
     return wrapper
 

@@ -12,7 +12,7 @@ ADDED = OutboundHeaders({"X-Note": "n"}, {"X-Tenant-Id": "blue", "user-agent": "
     [
         (None, {"X-Note": "n", "X-Tenant-Id": "blue", "user-agent": "ours"}),
         ({"x_tenant_id": "green", "A": "1"}, {"X-Note": "n", "A": "1", "X-Tenant-Id": "blue", "user-agent": "ours"}),
-        ({"x-note": "own"}, {"X-Note": "n", "x-note": "own", "X-Tenant-Id": "blue", "user-agent": "ours"}),
+        ({"x_note": "own"}, {"x_note": "own", "X-Tenant-Id": "blue", "user-agent": "ours"}),
         ({"X-Note": "own"}, {"X-Note": "own", "X-Tenant-Id": "blue", "user-agent": "ours"}),
     ],
 )

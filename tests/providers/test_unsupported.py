@@ -1,5 +1,6 @@
 """A provider whose calls the add-on cannot reach refuses the flag when the server starts, instead of ignoring it."""
 
+from functools import cached_property
 from typing import Any, cast
 
 import aiohttp
@@ -75,3 +76,37 @@ def test_an_endpoint_with_a_session_of_aiohttp_is_fine() -> None:
                 await session.post("http://127.0.0.1:1")
 
     assert issubclass(_forwarding_class(Adapter), Adapter)
+
+
+def test_a_session_of_aiohttp_made_elsewhere_refuses() -> None:
+    """Only sessions that the endpoint opens itself are given the headers, not those of what it calls."""
+
+    class Adapter(_Host):
+        @property
+        def _session(self) -> aiohttp.ClientSession:
+            return aiohttp.ClientSession()
+
+        async def rerank(self) -> None:
+            """Call through one session made here, and through another."""
+            async with aiohttp.ClientSession() as session, self._session as other:
+                await session.post("http://127.0.0.1:1")
+                await other.post("http://127.0.0.1:1")
+
+    with pytest.raises(UnsupportedProviderError, match="remote::new, whose rerank"):
+        _forwarding_class(Adapter)
+
+
+def test_a_pool_with_settings_of_its_own_refuses() -> None:
+    """A client that the host's base class makes and keeps, with other settings than those that it hands out."""
+
+    class Adapter(_Host):
+        @cached_property
+        def _pool(self) -> httpx.AsyncClient:
+            return httpx.AsyncClient()
+
+        async def rerank(self) -> None:
+            """Call through the client that is kept."""
+            await self._pool.post("http://127.0.0.1:1")
+
+    with pytest.raises(UnsupportedProviderError, match="remote::new, whose rerank"):
+        _forwarding_class(Adapter)
