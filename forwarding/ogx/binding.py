@@ -1,13 +1,18 @@
 """What one provider instance knows of its extra headers: its policy, from the moment the host tells it its id."""
 
+import logging
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from ..policy.entries import set_conflicts
 from ..policy.errors import PolicyFinding
+from ..policy.limits import more_than_the_server_takes
 from ..policy.model import Policy, parse_policy, unusable
 from .forwarder import Forwarder
 from .host import Host
+
+_log = logging.getLogger(__name__)
 
 
 class ProviderBinding:
@@ -45,5 +50,7 @@ class ProviderBinding:
             raise unusable(subject, findings)
         self.provider_id = provider_id
         if policy.enabled:
+            if find_spec("httptools") is None and (message := more_than_the_server_takes(policy.limits)) is not None:
+                _log.warning("extra_headers: %s: %s", subject, message)
             self._host.install_hook()
             self.forwarder = self._make_forwarder(self._host, provider_id, self._provider_type, policy)

@@ -4,6 +4,13 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+SERVER_BYTES = 16 * 1024
+"""Of the head of a request. uvicorn, on which all hosts run, parses with h11 unless httptools is installed; and h11
+refuses a larger head if it does not arrive in one read, so by chance."""
+# The request line, the name of the header and the caller's other headers: its Authorization above all.
+_OTHER_BYTES = 3840
+_QUOTES_AND_COMMAS = len('"": "", ')
+
 
 class Limits(BaseModel, frozen=True):
     """How much a caller may send. A header beyond a limit is malformed. Nothing is truncated."""
@@ -18,7 +25,7 @@ class Limits(BaseModel, frozen=True):
     max_total_bytes: Annotated[
         StrictInt,
         Field(ge=1, le=131072, description="Length of the names and values of all headers that would pass, in bytes."),
-    ] = 16384
+    ] = 6144
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -28,3 +35,20 @@ class Limits(BaseModel, frozen=True):
                 "it can never be reached; lower the one or raise the other"
             )
         return self
+
+    @property
+    def request_bytes(self) -> int:
+        """The size of the largest head of a request within these limits, if JSON escapes every character."""
+        return 2 * self.max_total_bytes + _QUOTES_AND_COMMAS * self.max_headers + _OTHER_BYTES
+
+
+def more_than_the_server_takes(limits: Limits) -> str | None:
+    """Return what is wrong with limits that promise more than the server lets pass; None for nothing."""
+    if limits.request_bytes <= SERVER_BYTES:
+        return None
+    total = (SERVER_BYTES - limits.request_bytes) // 2 + limits.max_total_bytes
+    lower = f"lower max_total_bytes to {total}" if total >= limits.max_value_bytes else "lower them"
+    return (
+        f"limits: requests may have {limits.request_bytes} bytes of headers, and the server refuses some above "
+        f"{SERVER_BYTES} (uvicorn, with h11); {lower}, or install httptools"
+    )

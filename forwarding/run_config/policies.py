@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ..policy.entries import ineffective_block_entries
 from ..policy.errors import dotted
 from ..policy.field_names import normalize_name
+from ..policy.limits import more_than_the_server_takes
 from ..policy.mcp import mcp_provider, unfit_settings
 from ..policy.model import Policy, PolicyError, PolicyFinding, default_field, parse_policy
 from .environment import FromEnvironment, KeyPath, shown
@@ -69,6 +70,8 @@ def check_policy(config: RunConfig, provider: Provider) -> tuple[Checked, list[F
         findings += [
             _finding(config, provider, secrets, Level.ERROR, finding) for finding in unfit_settings(policy, kind)
         ]
+    if (message := more_than_the_server_takes(policy.limits)) is not None:
+        findings.append(_finding(config, provider, secrets, Level.WARNING, PolicyFinding(("limits",), message)))
     place = provider.field or (kind and kind.field)
     key = policy.field or place or default_field(provider.type)
     field = shown(_get(provider.setting, ("field",)) or place or default_field(shown(provider.type)))

@@ -232,7 +232,7 @@ vllm  remote::vllm  reads vllm_extra_headers  policy {digest}
   limits.max_headers       8          line 11
   limits.max_name_bytes    128        default
   limits.max_value_bytes   4096       default
-  limits.max_total_bytes   16384      default
+  limits.max_total_bytes   6144       default
   enabled                  true       default
   field                    not set    default
   from_request             none       default

@@ -31,7 +31,7 @@ class TestDefaults:
             "unblock": (),
             "on_blocked": "drop",
             "on_malformed": "reject",
-            "limits": {"max_headers": 32, "max_name_bytes": 128, "max_value_bytes": 4096, "max_total_bytes": 16384},
+            "limits": {"max_headers": 32, "max_name_bytes": 128, "max_value_bytes": 4096, "max_total_bytes": 6144},
             "from_request": {},
             "set": {},
             "on_missing": "reject",
@@ -93,7 +93,7 @@ USEFUL_SETTINGS: dict[str, dict[str, object]] = {
         "unblock": [],
         "on_blocked": "drop",
         "on_malformed": "reject",
-        "limits": {"max_headers": 32, "max_name_bytes": 128, "max_value_bytes": 4096, "max_total_bytes": 16384},
+        "limits": {"max_headers": 32, "max_name_bytes": 128, "max_value_bytes": 4096, "max_total_bytes": 6144},
     },
 }
 

@@ -29,7 +29,7 @@ everything = Policy(
     unblock=(),
     on_blocked="drop",
     on_malformed="reject",
-    limits=Limits(max_headers=32, max_name_bytes=128, max_value_bytes=4096, max_total_bytes=16384),
+    limits=Limits(max_headers=32, max_name_bytes=128, max_value_bytes=4096, max_total_bytes=6144),
 )
 assert_type(everything.allow, tuple[str, ...] | None)
 assert_type(everything.limits.max_headers, int)
