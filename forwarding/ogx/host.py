@@ -89,8 +89,9 @@ class Host:
         Errors that the host has no handler of its own for are answered and then raised again, upon which its HTTP
         server closes the connection under the caller's next request. Of the errors that have one, `ConflictError` is
         the one whose status code and message can be set. Routes with an error format of their own answer 500 to all
-        but an `HTTPException`. The host's Responses hide the message of any error that has no `body` in the form of the
-        OpenAI API; of its codes, this is the one that is answered with status 400.
+        but an `HTTPException`. OGX's Responses make any error but an `InvalidParameterError` a part of the answer: a
+        failed response, or a file search that finds nothing. llama-stack's hide the message of an error that has no
+        `body` in the form of the OpenAI API.
 
         Args:
             error: of the policy.
@@ -98,8 +99,9 @@ class Host:
 
         """
         kind: Any = type(error)  # mypy takes no class for hashable
-        handled = importlib.import_module(f"{self.package}_api").ConflictError
-        http_error_class = _http_error_class(kind, handled, *(cast(Any, one) for one in also))
+        api = importlib.import_module(f"{self.package}_api")
+        handled = (api.ConflictError, api.InvalidParameterError, *(cast(Any, one) for one in also))
+        http_error_class = _http_error_class(kind, *handled)
         # Not initialized: what each of its bases asks for differs.
         http_error = http_error_class.__new__(http_error_class, str(error))
         body = {"error": {"code": "invalid_prompt", "message": str(error)}}

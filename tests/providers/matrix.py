@@ -3,6 +3,7 @@
 `python -m tests.providers.matrix > docs/providers.md` measures every cell and writes the table.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -10,13 +11,13 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
 from extra_headers.forwarding.policy.model import default_field
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from extra_headers.telemetry import contract
 from tests.providers.catalogue import CASES, provider_entry
+from tests.providers.doors import DOORS, Reply
 from tests.providers.stack import ENDPOINTS, running
+from tests.server.host import HEADER
 from tests.server.stack import Stack, grown
 
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -28,10 +29,14 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "count tokens": ("count_tokens",),
     "Responses": ("responses", "responses_stream"),
     "Interactions": ("interactions", "interactions_stream"),
+    "WebSocket": ("responses_websocket",),
+    "compact": ("compact",),
+    "Messages batches": ("messages_batch",),
+    "vector stores": ("vector_store",),
 }
 """The columns of the table, each with its endpoints: plain and, where there is one, streamed."""
 
-_TRANSLATED = ("Messages", "count tokens", "Responses", "Interactions")
+_TRANSLATED = ("Messages", "count tokens", "Responses", "Interactions", "WebSocket", "compact", "Messages batches")
 """What OGX may translate to chat completions."""
 
 CARRIED, AS_CHAT, NOT_SERVED = "yes", "as chat", "-"
@@ -50,10 +55,14 @@ at the bytes that reach the provider; `make test` fails if a cell no longer hold
 
 In a cell with `{CARRIED}` or `{AS_CHAT}`, plain and streamed: a header that passes arrives once; the caller's
 `Authorization`, `x-api-key` and `x-goog-api-key` do not; the provider's own credential does (a signature is checked
-over what arrived); each decision counts once; and with a malformed header the caller gets status 400 (in a streamed
-Response, an event that says the same) and nothing is sent. `{AS_CHAT}`: OGX translates the endpoint to chat completions
-for this type. `{NOT_SERVED}`: OGX does not serve the endpoint for this type, with the add-on or without; nothing is
-sent.
+over what arrived); each decision counts once; and with a malformed header the caller gets status 400, or [what the
+endpoint has instead](decisions.md#where-a-rejection-is-not-a-status-code), and nothing is sent. `{AS_CHAT}`: OGX
+translates the endpoint to chat completions for this type. `{NOT_SERVED}`: OGX does not serve the endpoint for this
+type, with the add-on or without; nothing is sent.
+
+`WebSocket` is a turn of `/v1/responses`, `compact` is `/v1/responses/compact`, `Messages batches` is
+`/v1/messages/batches`, and `vector stores` are the embeddings of a file that is uploaded to one. Batches and background
+responses call the endpoints of the table.
 
 A provider type that is not in this table, one of a newer OGX for example, works if it makes its calls as these do; if
 the add-on cannot tell, the server does not start and says so. No caller's header is on the calls that the server makes
@@ -76,6 +85,7 @@ def running_every_type(directory: Path) -> AbstractContextManager[Stack]:
                 f"second-{adapter_type}": provider_entry(adapter_type, {"field": "second", "allow": ["x-second-*"]})
                 for adapter_type in TWICE
             },
+            "rejecting-vllm": provider_entry("vllm", {"field": "second", "on_blocked": "reject"}),
         },
     )
 
@@ -99,16 +109,14 @@ def _cell(column: str, path: str | None, chat_paths: Collection[str | None]) -> 
 
 def _measure(stack: Stack, adapter_type: str, endpoint: str) -> str | None:
     """Return the path of the call that an endpoint leads to; None where there is no such endpoint."""
-    case, target, field = CASES[adapter_type], ENDPOINTS[endpoint], default_field(adapter_type)
-    if endpoint == "embeddings":
-        target = replace(target, body={**target.body, **case.embeddings})
+    case, field = CASES[adapter_type], default_field(adapter_type)
     before = stack.series(adapter_type)
-    response = stack.send(adapter_type, _MIXED, target, field=field)
+    reply = _send(stack, adapter_type, endpoint, {field: _MIXED})
     sent = calls(stack)
     if not sent:
-        assert _has_failed(response), f"{endpoint}: an answer without a call: {response.text}"
+        assert reply.failed, f"{endpoint}: an answer without a call: {reply.text}"
         return None
-    assert endpoint == case.unreadable or not _has_failed(response), f"{endpoint}: {response.text}"
+    assert not reply.failed or (case.unreadable == "embeddings" and _embeds(endpoint)), (endpoint, reply.text)
     (request,) = sent
     assert request.values("x-tenant") == ["blue"], endpoint
     assert b"evil" not in request.head, endpoint
@@ -119,17 +127,33 @@ def _measure(stack: Stack, adapter_type: str, endpoint: str) -> str | None:
         ("blocked", adapter_type, "credential"): _BLOCKED,
     }, endpoint
     assert grown(before, after, contract.REQUESTS_TOTAL) == {("filtered", adapter_type): 1}, endpoint
-    rejected = stack.send(adapter_type, {"X-Tenant": "a\nb"}, target, field=field)
-    # A streamed Response has begun by then: its last event tells.
-    expected = 200 if endpoint == "responses_stream" else 400
+    rejected = _send(stack, adapter_type, endpoint, {field: {"X-Tenant": "a\nb"}})
+    expected = 200 if endpoint in _TOLD_IN_THE_ANSWER else 400
     assert (rejected.status_code, calls(stack)) == (expected, []), f"{endpoint}: {rejected.text}"
-    assert _has_failed(rejected), endpoint
+    assert rejected.failed, endpoint
     assert "'X-Tenant' is malformed (value" in rejected.text, endpoint
     return request.path
 
 
-def _has_failed(response: httpx.Response) -> bool:
-    return response.status_code >= 400 or '"type":"response.failed"' in response.text
+_TOLD_IN_THE_ANSWER = ("responses_stream", "messages_batch", "vector_store")
+"""Endpoints whose answer has begun by the time that a provider is called: a part of it tells."""
+
+
+def _embeds(endpoint: str) -> bool:
+    return endpoint in ("embeddings", "vector_store")
+
+
+def _send(stack: Stack, adapter_type: str, endpoint: str, provider_data: Mapping[str, object]) -> Reply:
+    more = CASES[adapter_type].embeddings if endpoint == "embeddings" else {}
+    text = json.dumps(provider_data)
+    if endpoint in DOORS:
+        return DOORS[endpoint](stack, adapter_type, {HEADER: text}, more)
+    target = ENDPOINTS[endpoint]
+    target = replace(target, body={**target.body, **more})
+    response = stack.send(adapter_type, None, target, provider_data=text)
+    events = ('"type":"error"', '"type":"response.failed"')
+    failed = response.status_code >= 400 or any(event in response.text for event in events)
+    return Reply(response.status_code, response.text, failed)
 
 
 def calls(stack: Stack) -> list[ReceivedRequest]:

@@ -29,7 +29,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 def _full_run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: int) -> dict[str, Any]:
     """Return a run config with every API that leads to a provider."""
     config = run_config(providers, directory, port)
-    config["apis"] += ["responses", "interactions", "batches", "files", "tool_runtime", "vector_io"]
+    config["apis"] += ["responses", "interactions", "batches", "files", "file_processors", "tool_runtime", "vector_io"]
 
     def table(name: str) -> dict[str, str]:
         return {"table_name": name, "backend": "sql_default"}
@@ -46,13 +46,30 @@ def _full_run_config(providers: Sequence[Mapping[str, Any]], directory: Path, po
         "batches": [_provider("reference", "inline::reference", {"sqlstore": table("batches")})],
         "files": [_provider("localfs", "inline::localfs", files)],
         "tool_runtime": [mcp],
-        "vector_io": [],
+        "file_processors": [_in_memory("file_processors")],
+        "vector_io": [_in_memory("vector_io")],
     }
+    # A vector store asks for a model that is known to make embeddings.
+    config["registered_resources"]["models"] = [
+        {
+            "model_id": "test-embedding",
+            "provider_id": provider["provider_id"],
+            "provider_model_id": "test-model",
+            "model_type": "embedding",
+            "metadata": {"embedding_dimension": 2},
+        }
+        for provider in providers
+        if provider["provider_type"] != "remote::vertexai"  # whose embeddings the host cannot read
+    ]
     return config
 
 
 def _provider(provider_id: str, provider_type: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {"provider_id": provider_id, "provider_type": provider_type, "config": config}
+
+
+def _in_memory(api: str) -> dict[str, Any]:
+    return {**_provider("in-memory", f"inline::{api}-in-memory", {}), "module": "in_memory"}
 
 
 def _environment(tunnel: Tunnel, authority: CertificateAuthority, metrics_port: int) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Detects encodings; nothing here needs it. The host imports it beside its vector stores."""
