@@ -34,7 +34,7 @@ _OPTIONS: Mapping[str, Any] = {
 }
 _REFUSING = {"passthrough": "extra_body, extra_query, timeout", "vertexai": "httpOptions.baseUrl"}
 """Types whose adapters spread a body over the arguments of an SDK, and what the answer names."""
-_ENDPOINTS = [endpoint for column in COLUMNS.values() for endpoint in column]
+_ENDPOINTS = [endpoint for column in COLUMNS.values() for endpoint in column if endpoint in ENDPOINTS]
 # What differs from call to call.
 _VARYING = {"content-length", "authorization", "x-amz-date", "date", "x-content-sha256", "traceparent", "x-tenant"}
 
@@ -69,7 +69,7 @@ def test_no_option_of_a_body_has_an_effect(stack: Stack, adapter_type: str) -> N
             response = stack.send_to(adapter_type, _target(adapter_type, endpoint, options))
             arrived = _heads(stack)
             assert arrived in ([], without), (endpoint, options)
-            assert arrived == without or response.status_code >= 400 or "response.failed" in response.text, endpoint
+            assert arrived == without or response.status_code >= 400 or '"error"' in response.text, endpoint
 
 
 @pytest.mark.parametrize("adapter_type", CASES)
