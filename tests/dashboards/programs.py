@@ -36,4 +36,7 @@ def program(name: str) -> str:
 def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return what it said."""
     command = [program(name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - ours
+    environment = {**os.environ, "GOGC": "1000"}  # promtool spends a third of its time collecting garbage
+    return subprocess.run(  # noqa: S603 - ours
+        command, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )

@@ -1,21 +1,63 @@
 """A collector at fault while the queue of spans is full: every request is answered, and counted to the last one."""
 
+import socket
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
+from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from extra_headers.forwarding.testing.processes import free_port
 from extra_headers.telemetry import contract
 from tests.telemetry.servers import running
-from tests.telemetry.test_fails_open import COLLECTORS
 
 _REQUESTS = 200
 _HEADERS = {"X-Tenant": "a", "Cookie": "s", "X-Bad": "s\n"}
 
 
+@contextmanager
+def _nobody(_: int) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _hangs(port: int) -> Iterator[None]:
+    """Accept connections and never answer."""
+    with socket.create_server(("127.0.0.1", port), backlog=64):
+        yield
+
+
+@contextmanager
+def _answers(port: int, status: int, body: bytes, seconds: float = 0) -> Iterator[None]:
+    stopping = threading.Event()
+
+    def respond(_: Posted) -> tuple[int, bytes]:
+        stopping.wait(seconds)
+        return status, body
+
+    with LoopbackServer(respond, port):
+        yield
+        stopping.set()
+
+
+_COLLECTORS: dict[str, Callable[[int], AbstractContextManager[None]]] = {
+    "down": _nobody,
+    "hanging": _hangs,
+    "slow": partial(_answers, status=200, body=b"", seconds=5),
+    "refusing": partial(_answers, status=503, body=b""),
+    "talking garbage": partial(_answers, status=200, body=b"\xff\x00garbage"),
+}
+
+
 def test_a_full_queue_costs_spans_only(tmp_path: Path) -> None:
-    """Two hundred requests through a queue of eight: none fails, none waits for an export, none is missed."""
+    """Two hundred requests through a queue of eight: none fails, waits for an export or is missed.
+
+    Afterwards a clean, a filtered and a rejected request are answered in time as well.
+    """
     port = free_port()
     environment = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
@@ -25,7 +67,7 @@ def test_a_full_queue_costs_spans_only(tmp_path: Path) -> None:
         "OTEL_EXPORTER_OTLP_TIMEOUT": "10",
     }
     with running(tmp_path, environment) as stack:
-        for fault, collector in COLLECTORS.items():
+        for fault, collector in _COLLECTORS.items():
             with collector(port):
                 before = stack.series()
                 started = time.monotonic()
@@ -42,3 +84,10 @@ def test_a_full_queue_costs_spans_only(tmp_path: Path) -> None:
                     ("blocked", "drop_both", "credential"): _REQUESTS,
                     ("malformed", "drop_both", "value"): _REQUESTS,
                 }, fault
+
+                for headers, status in (({"X-A": "1"}, 200), ({"X-A": "1", "Cookie": "s"}, 200), ({"X-A": "\n"}, 400)):
+                    started = time.monotonic()
+                    assert stack.send("on", headers).status_code == status, fault
+                    # Not a timing: an exporter in the way would take its ten seconds.
+                    assert time.monotonic() - started < 10, fault
+                assert len(stack.upstream.take()) == 2, fault
