@@ -29,14 +29,8 @@ _STARTING_SERVERS = {"OgxServer", "Prometheus", "RunningDemo", "SERVER", "Server
 """Names that a test file imports to start a host, the demo, or a program of Prometheus or Alertmanager."""
 _IMPORTED = re.compile(r"^from \S+ import (\([^)]*\)|.*)$", re.MULTILINE)
 _SLOW = (
-    *(
-        "dashboards/test_scale_out.py",
-        "demo/test_alert.py",
-        "demo/test_end.py",
-        "faults/",
-        "load/",
-        "providers/test_matrix.py",
-    ),
+    *("dashboards/test_end_to_end.py", "dashboards/test_scale_out.py", "demo/test_alert.py", "demo/test_end.py"),
+    *("faults/", "load/", "providers/"),
     *("telemetry/test_canary.py", "telemetry/test_fails_open.py"),
 )
 
