@@ -47,8 +47,11 @@ class McpStack:
         """Ask for a response with MCP tools."""
         return self.stack.client.post(
             f"{self.stack.server.url}/v1/responses",
-            json={"model": "on/test-model", "input": "hi", "tools": list(tools), **body},
-            headers={} if provider_data is None else {HEADER: json.dumps(provider_data)},
+            content=json.dumps({"model": "on/test-model", "input": "hi", "tools": list(tools), **body}),
+            headers={
+                "Content-Type": "application/json",
+                **({} if provider_data is None else {HEADER: json.dumps(provider_data)}),
+            },
         )
 
 

@@ -1,16 +1,14 @@
 """Headers of the MCP tools of a request to Responses, in every way that a response is created."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
 
 from extra_headers.forwarding.testing.recording_mcp_server import RecordingMcpServer
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from extra_headers.telemetry import contract
 from tests.mcp.stack import RESPONSES, McpStack, mcp_tool, renamed_tool, sent
+from tests.mcp.ways import WAYS
 from tests.server.host import IS_OGX
 from tests.waiting import wait_until
 
@@ -36,41 +34,11 @@ _ONCE = {
 _CALLS = ["initialize", "notifications/initialized", "tools/list", "tools/call"]
 
 
-def _plain(mcp: McpStack, tool: dict[str, Any]) -> None:
-    response = mcp.create(tool)
-    assert response.status_code == 200, response.text
-    assert [item["type"] for item in response.json()["output"]] == ["mcp_list_tools", "mcp_call", "message"]
-
-
-def _streamed(mcp: McpStack, tool: dict[str, Any]) -> None:
-    response = mcp.create(tool, stream=True)
-    assert "response.mcp_call.completed" in response.text, response.text
-
-
-def _in_the_background(mcp: McpStack, tool: dict[str, Any]) -> None:
-    created = mcp.create(tool, background=True).json()
-    url = f"{mcp.stack.server.url}/v1/responses/{created['id']}"
-    wait_until(lambda: mcp.stack.client.get(url).json()["status"] == "completed")
-
-
-def _in_a_turn(mcp: McpStack, tool: dict[str, Any]) -> None:
-    with connect(mcp.stack.server.url.replace("http", "ws", 1) + "/v1/responses") as socket:
-        body = {"type": "response.create", "model": "on/test-model", "input": "hi", "tools": [tool]}
-        socket.send(json.dumps(body))
-        while json.loads(socket.recv(timeout=60))["type"] != "response.completed":
-            pass
-
-
-_WAYS: list[Callable[[McpStack, dict[str, Any]], None]] = [_plain, _streamed, _in_the_background]
-if IS_OGX:
-    _WAYS.append(_in_a_turn)
-
-
-@pytest.mark.parametrize("create", _WAYS)
-def test_what_passes_arrives_with_every_call(mcp: McpStack, create: Callable[..., None]) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_what_passes_arrives_with_every_call(mcp: McpStack, way: str) -> None:
     """The server gets the header that passes with each of its calls, none that is blocked, and each counts once."""
     before = mcp.stack.series(RESPONSES)
-    create(mcp, mcp_tool(mcp.mcp.url, _MIXED, authorization="the-callers-token"))
+    WAYS[way](mcp, mcp_tool(mcp.mcp.url, _MIXED, authorization="the-callers-token"))
     received = mcp.mcp.take()
     assert sorted(sent(received)) == sorted(_CALLS)
     for request in received:

@@ -14,6 +14,7 @@ from pathlib import Path
 from extra_headers.forwarding.policy.model import default_field
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest
 from extra_headers.telemetry import contract
+from tests.mcp.table import running_for_the_table, section
 from tests.providers.catalogue import CASES, provider_entry
 from tests.providers.doors import DOORS, Reply
 from tests.providers.stack import ENDPOINTS, running
@@ -165,8 +166,8 @@ def calls(stack: Stack) -> list[ReceivedRequest]:
     return [request for request in received if request not in own]
 
 
-def render(table: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the page; `table` holds the cells by provider type and column."""
+def render(table: Mapping[str, Mapping[str, str]], mcp_section: str) -> str:
+    """Return the page from the cells by provider type and column, and the section on MCP servers."""
     rows = [
         f"| provider type | key of the provider data | {' | '.join(COLUMNS)} |",
         "|---|---|" + "---|" * len(COLUMNS),
@@ -174,7 +175,7 @@ def render(table: Mapping[str, Mapping[str, str]]) -> str:
     for adapter_type, by_column in table.items():
         row = " | ".join(by_column[column] for column in COLUMNS)
         rows.append(f"| `remote::{adapter_type}` | `{default_field(adapter_type)}` | {row} |")
-    return "\n".join([_INTRODUCTION, *rows, "", _NOTES])
+    return "\n".join([_INTRODUCTION, *rows, "", _NOTES, mcp_section])
 
 
 def parse(page: str) -> dict[str, dict[str, str]]:
@@ -187,7 +188,9 @@ def main() -> None:
     """Measure every cell and write the page."""
     with tempfile.TemporaryDirectory() as directory, running_every_type(Path(directory)) as stack:
         table = {adapter_type: cells(stack, adapter_type) for adapter_type in CASES}
-    sys.stdout.write(render(table))
+    with tempfile.TemporaryDirectory() as directory, running_for_the_table(Path(directory)) as mcp:
+        mcp_section = section(mcp)
+    sys.stdout.write(render(table, mcp_section))
 
 
 if __name__ == "__main__":
