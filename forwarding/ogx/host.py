@@ -90,8 +90,8 @@ class Host:
         server closes the connection under the caller's next request. Of the errors that have one, `ConflictError` is
         the one whose status code and message can be set. Routes with an error format of their own answer 500 to all
         but an `HTTPException`. OGX's Responses make any error but an `InvalidParameterError` a part of the answer: a
-        failed response, or a file search that finds nothing. llama-stack's hide the message of an error that has no
-        `body` in the form of the OpenAI API.
+        failed response, or a file search that finds nothing. Other routes answer 400 to one, whatever its status.
+        llama-stack's Responses hide the message of an error that has no `body` in the form of the OpenAI API.
 
         Args:
             error: of the policy.
@@ -100,8 +100,9 @@ class Host:
         """
         kind: Any = type(error)  # mypy takes no class for hashable
         api = importlib.import_module(f"{self.package}_api")
-        handled = (api.ConflictError, api.InvalidParameterError, *(cast(Any, one) for one in also))
-        http_error_class = _http_error_class(kind, *handled)
+        if "/responses" in self.hook.path and api.InvalidParameterError not in also:
+            also = (*also, api.InvalidParameterError)
+        http_error_class = _http_error_class(kind, api.ConflictError, *(cast(Any, one) for one in also))
         # Not initialized: what each of its bases asks for differs.
         http_error = http_error_class.__new__(http_error_class, str(error))
         body = {"error": {"code": "invalid_prompt", "message": str(error)}}

@@ -135,7 +135,7 @@ class McpForwarder:
 
     def _enforced(self, asked: Asked, decision: RequestDecision) -> McpHeaders:
         if (error := decision.rejection(self._provider)) is not None:
-            raise self._host.as_http_error(_about_server(error), _passed_on(self._host))
+            raise self._host.as_http_error(_about_server(error), *_passed_on(self._host))
         return McpHeaders((decision.headers or _NONE).merged_with(), decision.call or undecided_call(asked.url))
 
 
@@ -144,10 +144,11 @@ def _about_server(error: RejectedError) -> RejectedError:
     return type(error)(str(error).replace("nothing was sent to the provider", "nothing was sent to an MCP server"))
 
 
-def _passed_on(host: Host) -> type[Exception]:
-    """Return the host's error that it does not take for a failure of the list of tools."""
-    passed_on: type[Exception] = import_module(f"{host.package}.core.datatypes").AuthenticationRequiredError
-    return passed_on
+def _passed_on(host: Host) -> list[type[Exception]]:
+    """Return the host's errors that it does not take for a failure of a tool, or of the list of tools."""
+    own: list[type[Exception]] = [import_module(f"{host.package}.core.datatypes").AuthenticationRequiredError]
+    invalid_parameter = getattr(import_module(f"{host.package}_api"), "InvalidParameterError", None)
+    return own if invalid_parameter is None else [*own, invalid_parameter]
 
 
 class _McpForwarding(Forwarding):

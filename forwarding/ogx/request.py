@@ -92,6 +92,7 @@ class RequestHook:
         self._fields: set[str] = set()
         self._plain: dict[bytes, str] = {}
         self._raw: ContextVar[_RawHeaders | None] = ContextVar("extra_headers_raw", default=None)
+        self._path: ContextVar[str] = ContextVar("extra_headers_path", default="")
 
     @classmethod
     def of(cls, request_headers: ModuleType, provider_data_header: str, other_headers: Sequence[str]) -> "RequestHook":
@@ -106,6 +107,11 @@ class RequestHook:
         """Keep, of each request to come, the provider data under a key and the plain headers that a policy takes up."""
         self._fields.add(key)
         self._plain |= {name.lower().encode("ascii"): name.lower() for name in from_request}
+
+    @property
+    def path(self) -> str:
+        """The path of the current request; empty outside of one."""
+        return self._path.get()
 
     def current(self) -> tuple[ProviderData | None, RequestState]:
         """Return the provider data and the state of the current request; outside of one, none and an empty state."""
@@ -194,11 +200,12 @@ class RequestHook:
     def _keeping_raw_headers(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(call)
         async def __call__(middleware: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807 - the host's
-            token = self._raw.set(scope.get("headers", ()))
+            token, path_token = self._raw.set(scope.get("headers", ())), self._path.set(scope.get("path", ""))
             try:
                 return await call(middleware, scope, receive, send)
             finally:
                 self._raw.reset(token)
+                self._path.reset(path_token)
 
         return __call__
 
