@@ -201,7 +201,7 @@ class TestAttributes:
 
     def test_names_are_capped(self) -> None:
         """A span stays small: 32 names of 64 characters, while the counts say how many there were."""
-        policy = Policy.model_validate({"limits": {"max_headers": 100}})
+        policy = Policy.model_validate({"limits": {"max_headers": 100, "max_total_bytes": 16384}})
         headers = {f"X-{i:03}-" + "n" * 100: "v" for i in range(100)}
         attributes = decision_attributes(evaluate(headers, policy), "p", "d")
 
