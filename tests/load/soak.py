@@ -9,6 +9,7 @@ connection breaks before the status code could not know; none may.
 """
 
 import asyncio
+import json
 import re
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,6 +27,7 @@ from extra_headers.forwarding.testing.processes import OgxServer, free_port, inf
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from extra_headers.telemetry import contract
 from tests.load.process import Usage
+from tests.load.sending import send
 from tests.load.traffic import PROVIDERS, Decided, Request, answer, requests
 from tests.server.stack import PROVIDER_KEY, Stack
 
@@ -68,6 +71,8 @@ def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
     metrics_port = str(free_port())
     with ExitStack() as cleanup:
         environment = {
+            # Its console format takes seconds for some tracebacks.
+            "OGX_LOG_FORMAT": "json",
             "OGX_METRICS_ENDPOINT_ENABLED": "1",
             "OGX_METRICS_PORT": metrics_port,
             "OTEL_EXPORTER_OTLP_ENDPOINT": cleanup.enter_context(LoopbackServer(lambda _: (200, b""))).url,
@@ -78,9 +83,30 @@ def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
             for name, setting in PROVIDERS.items()
         ]
         config = run_config(providers, directory, free_port())
+        _add_responses(config, directory)
         server = cleanup.enter_context(OgxServer(config, directory, environment=environment))
         client = cleanup.enter_context(httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0)))
         yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
+
+
+def _add_responses(config: dict[str, Any], directory: Path) -> None:
+    stores = {
+        "agent_state": {"namespace": "agents", "backend": "kv_default"},
+        "responses": {"table_name": "responses", "backend": "sql_default"},
+    }
+    files = {
+        "storage_dir": str(directory / "files"),
+        "metadata_store": {"table_name": "files", "backend": "sql_default"},
+    }
+    config["apis"] += ["responses", "files", "vector_io", "tool_runtime"]
+    config["providers"] |= {
+        "responses": [
+            {"provider_id": "answers", "provider_type": "inline::builtin", "config": {"persistence": stores}}
+        ],
+        "files": [{"provider_id": "files", "provider_type": "inline::localfs", "config": files}],
+        "vector_io": [],
+        "tool_runtime": [],
+    }
 
 
 def run(
@@ -91,7 +117,7 @@ def run(
     add_on: bool,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Run:
-    """Send `count` requests, `concurrency` at a time, to a server of their own, and return what they left behind."""
+    """Send the requests of `count` callers, `concurrency` at a time, to a new server; return what they left behind."""
     with _running(directory, add_on=add_on) as stack:
         result = Run()
         load = _Load(stack, result, add_on=add_on, progress=progress)
@@ -142,20 +168,10 @@ class _Load:
         sampling.cancel()
 
     async def _send(self, client: httpx.AsyncClient, request: Request) -> None:
-        headers = {} if request.provider_data is None else {"X-OGX-Provider-Data": request.provider_data}
         kind = request.kind
-        self._result.sent += 1
-        try:
-            async with client.stream("POST", "/v1/chat/completions", json=request.body, headers=headers) as response:
-                self._note(request, response.status_code)
-                if kind.cancelled:
-                    await anext(response.aiter_lines())
-                else:
-                    text = (await response.aread()).decode()
-                    if response.status_code == 200 and kind.streamed and '"finish_reason":"stop"' not in text:
-                        self._result.unexpected[f"{kind.name}: the stream ended early"] += 1
-        except (httpx.HTTPError, StopAsyncIteration) as error:
-            self._result.unexpected[f"{kind.name}: {type(error).__name__}"] += 1
+        self._result.sent += kind.count
+        if fault := await send(client, request, lambda status: self._note(request, status)):
+            self._result.unexpected[f"{kind.name}: {fault}"] += 1
 
     def _note(self, request: Request, status: int) -> None:
         result = self._result
@@ -209,7 +225,7 @@ class _Load:
                 self._result.wrong_upstream.append(fault)
 
     def _request_of(self, received: ReceivedRequest) -> Request:
-        found = re.search(rb'"user": ?"(?:hold )?([mw]\d{6})"', received.body)
+        found = re.search(rb'"(?:hold )?([mw]\d{6})"', received.body)
         return self._requests[found[1].decode()] if found else _NOBODY
 
     def _fault(self, received: ReceivedRequest) -> str | None:
@@ -225,10 +241,15 @@ class _Load:
         return None
 
     def settled(self, before: Usage) -> Usage:
-        """Return what the server uses once it has closed what it had opened for its callers, or after a while."""
+        """Return what the server uses once it has closed what it had opened for its callers, or after a while.
+
+        A provider's client closes connections that were idle for too long only when it sends another request.
+        """
         deadline = time.monotonic() + _SETTLE_SECONDS
         while (now := Usage.of(self._stack.server.pid)).sockets > before.sockets and time.monotonic() < deadline:
-            time.sleep(0.2)
+            for provider in PROVIDERS:
+                self._stack.send_without_provider_data(provider)
+            time.sleep(1)
         return now
 
 
@@ -236,15 +257,23 @@ _NOBODY = next(requests(1))
 
 
 def _errors(log: str) -> Counter[str]:
-    """Return the kinds of errors in a log: who wrote a line of that level, and the last line of a traceback.
+    """Return the kinds of errors in a log: the logger of a record of that level, and what tracebacks end with.
 
-    The host writes a traceback for each request that was refused, too; those two errors are answers, and counted so.
+    The host writes a traceback for each rejected request, in a record or as it is. Rejections are answers: not counted.
     """
-    lines = re.findall(r"^(?:ERROR|CRITICAL) +\S+ +(\S+?):\d+", log, re.MULTILINE)
-    raised = re.findall(r"^([\w.]+(?:Error|Exception|Exit|Interrupt))\b", log, re.MULTILINE)
-    return Counter([*lines, *(error for error in raised if error.rpartition(".")[2] not in _REFUSALS)])
+    found = Counter[str]()
+    for line in log.splitlines():
+        record = json.loads(line) if line.startswith("{") else {}
+        names = re.findall(r"<class '([\w.]+)'>", str(record.get("exc_info"))) if record else _RAISED.findall(line)
+        raised = [name for name in names if name.rpartition(".")[2] not in _REFUSALS]
+        is_rejection = bool(names) and not raised
+        if record.get("level") in ("error", "critical") and not is_rejection:
+            found[record["logger"]] += 1
+        found.update(raised)
+    return found
 
 
+_RAISED = re.compile(r"^([\w.]+(?:Error|Exception|Exit|Interrupt))\b")
 _REFUSALS = {BlockedHeadersError.__name__, MalformedHeadersError.__name__}
 HOSTS_OWN_ERRORS = {"ogx.core.routers.inference"}
 """Loggers of the host that complain whoever calls: it keeps completions in a sqlite file, without a queue for that, and

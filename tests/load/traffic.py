@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from extra_headers.forwarding.testing.recording_provider import Answer, Ending, ReceivedRequest, answer_as_provider
 
+FROM_REQUEST: Mapping[str, str] = {"X-Plan": "X-Soak-Plan", "X-Region": "X-Soak-Region"}
+"""Plain request headers that one provider takes up, and the names to send."""
 PROVIDERS: Mapping[str, object] = {
     "on": True,
     "reject_both": {"on_blocked": "reject"},
     "drop_both": {"on_malformed": "drop"},
+    "plain": {"from_request": FROM_REQUEST},
 }
 """Provider ids and their `extra_headers` setting."""
 
@@ -30,17 +33,28 @@ class Kind:
     name: str
     weight: int
     provider: str
-    clean: Callable[[str], dict[str, object]]
-    """The headers that pass, for the request of a mark."""
+    clean: Callable[[str], dict[str, object]] = lambda _: {}
+    """The headers in the provider data that pass, for the request of a mark."""
     other: Callable[[str], dict[str, object]] = lambda _: {}
-    """The headers that do not."""
+    """The headers in the provider data that do not."""
+    plain: Callable[[str], dict[str, str]] = lambda _: {}
+    """The plain request headers that pass."""
+    other_plain: Callable[[str], dict[str, str]] = lambda _: {}
+    """The plain request headers that do not."""
     stopped: tuple[tuple[str, str], ...] = ()
-    """Decision and reason of each of these."""
+    """Decision and reason of each header that does not pass."""
+    turns: int = 0
+    """How many Responses are created over one WebSocket, each of which is a request; 0 for a chat."""
     status: int = 200
     """What the server answers with the add-on; without, it is always 200."""
     streamed: bool = False
     cancelled: bool = False
     """Whether the caller closes the connection after the first event, with the provider's answer still open."""
+
+    @property
+    def count(self) -> int:
+        """How many requests one caller sends."""
+        return self.turns or 1
 
 
 def _pair(mark: str) -> dict[str, object]:
@@ -55,20 +69,50 @@ def _broken(mark: str) -> dict[str, object]:
     return {"X-Soak-Broken": f"{mark}\r\nX-Soak-Smuggled: {mark}", f"X Soak {mark}": mark}
 
 
+def _plan(mark: str) -> dict[str, str]:
+    return {"X-Plan": f"plan-{mark}", "X-Region": ""}
+
+
+def _unreadable_plan(mark: str) -> dict[str, str]:
+    return {"X-Plan": f"caf\u00e9-{mark}"}
+
+
+def _plan_twice(mark: str) -> dict[str, object]:
+    return {"x_soak_plan": f"other-{mark}"}
+
+
 _OVERRIDE = (("blocked", "credential"), ("blocked", "client_identity"))
 _BROKEN = (("malformed", "value"), ("malformed", "name"))
+_VALUE = (("malformed", "value"),)
+_TWICE = (("malformed", "duplicate"), ("malformed", "duplicate"))
 
 KINDS = (
     Kind("clean", 30, "on", _pair),
     Kind("clean, streamed", 20, "reject_both", _pair, streamed=True),
     Kind("cancelled mid-stream", 10, "on", _pair, streamed=True, cancelled=True),
-    Kind("blocked, dropped", 10, "on", _pair, _override, _OVERRIDE),
-    Kind("blocked, dropped, streamed", 5, "drop_both", _pair, _override, _OVERRIDE, streamed=True),
-    Kind("blocked, cancelled mid-stream", 5, "on", _pair, _override, _OVERRIDE, streamed=True, cancelled=True),
-    Kind("blocked, rejected", 5, "reject_both", _pair, _override, _OVERRIDE, status=403),
-    Kind("malformed, dropped", 5, "drop_both", _pair, _broken, _BROKEN),
-    Kind("malformed, rejected", 5, "on", _pair, _broken, _BROKEN, status=400),
-    Kind("no extra headers", 5, "on", lambda _: {}),
+    Kind("blocked, dropped", 10, "on", _pair, _override, stopped=_OVERRIDE),
+    Kind("blocked, dropped, streamed", 5, "drop_both", _pair, _override, stopped=_OVERRIDE, streamed=True),
+    Kind("blocked, cancelled mid-stream", 5, "on", _pair, _override, stopped=_OVERRIDE, streamed=True, cancelled=True),
+    Kind("blocked, rejected", 5, "reject_both", _pair, _override, stopped=_OVERRIDE, status=403),
+    Kind("malformed, dropped", 5, "drop_both", _pair, _broken, stopped=_BROKEN),
+    Kind("malformed, rejected", 5, "on", _pair, _broken, stopped=_BROKEN, status=400),
+    Kind("no extra headers", 5, "on"),
+    Kind("plain headers", 10, "plain", plain=_plan),
+    Kind("plain headers and provider data, streamed", 5, "plain", _pair, plain=_plan, streamed=True),
+    Kind("plain header malformed", 3, "plain", _pair, other_plain=_unreadable_plan, stopped=_VALUE, status=400),
+    Kind(
+        "plain header also in provider data",
+        3,
+        "plain",
+        other=_plan_twice,
+        other_plain=lambda mark: {"X-Plan": mark},
+        stopped=_TWICE,
+        status=400,
+    ),
+    Kind("turns", 4, "on", _pair, turns=3),
+    Kind("turns, plain headers", 4, "plain", plain=_plan, turns=3),
+    Kind("turns, blocked, dropped", 3, "on", _pair, _override, stopped=_OVERRIDE, turns=3),
+    Kind("turns, blocked, rejected", 3, "reject_both", _pair, _override, stopped=_OVERRIDE, turns=2, status=403),
 )
 
 
@@ -81,48 +125,54 @@ class Request:
     kind: Kind
 
     @property
-    def provider_data(self) -> str | None:
-        """The value of the provider-data header."""
-        headers = {**self.kind.clean(self.mark), **self.kind.other(self.mark)}
-        return json.dumps({"vllm_extra_headers": headers}) if headers else None
+    def header_lines(self) -> list[tuple[str, str]]:
+        """The provider-data header, where there is one, and the plain headers."""
+        kind = self.kind
+        headers = {**kind.clean(self.mark), **kind.other(self.mark)}
+        plain = [*kind.plain(self.mark).items(), *kind.other_plain(self.mark).items()]
+        return [("X-OGX-Provider-Data", json.dumps({"vllm_extra_headers": headers}))] * bool(headers) + plain
 
     @property
     def body(self) -> dict[str, object]:
-        """The body; `user` reaches the provider and says whose request a call is."""
-        content = [{"role": "user", "content": "hi"}]
-        return {
-            "model": f"{self.kind.provider}/test-model",
-            "messages": content,
-            "user": f"hold {self.mark}" if self.kind.cancelled else self.mark,
-            **({"stream": True} if self.kind.streamed else {}),
-        }
+        """The body, or that of each turn; the text reaches the provider and says whose request a call is."""
+        model = f"{self.kind.provider}/test-model"
+        text = f"hold {self.mark}" if self.kind.cancelled else self.mark
+        if self.kind.turns:
+            return {"type": "response.create", "model": model, "input": text, "store": False}
+        messages = [{"role": "user", "content": text}]
+        return {"model": model, "messages": messages, **({"stream": True} if self.kind.streamed else {})}
 
     @property
     def decided(self) -> Counter[Decided]:
-        """The decisions that it must be counted with."""
+        """The decisions that it, or each turn, must be counted with."""
         provider = self.kind.provider
-        passed = 0 if self.kind.status != 200 else len(self.kind.clean(self.mark))
+        passed = 0 if self.kind.status != 200 else len(self._passing)
         return Counter((provider, *stopped) for stopped in self.kind.stopped) + Counter(
             {(provider, "forwarded", "allowed"): passed}
         )
 
     @property
     def outcome(self) -> str | None:
-        """The outcome that it must be counted with; None where it is not counted."""
+        """The outcome that it, or each turn, must be counted with; None where it is not counted."""
         if self.kind.status != 200:
             return "rejected"
         if self.kind.stopped:
             return "filtered"
-        return "clean" if self.kind.clean(self.mark) else None
+        return "clean" if self._passing else None
+
+    @property
+    def _passing(self) -> dict[str, object]:
+        plain = {FROM_REQUEST[name]: value for name, value in self.kind.plain(self.mark).items()}
+        return {**self.kind.clean(self.mark), **plain}
 
     def forwarded(self, *, by_add_on: bool) -> dict[str, str]:
         """Return the caller's headers that the provider must see, names in lower case."""
-        passed = self.kind.clean(self.mark) if by_add_on else {}
+        passed = self._passing if by_add_on else {}
         return {name.lower(): str(value) for name, value in passed.items()}
 
 
 def requests(count: int, seed: int = 5217) -> Iterator[Request]:
-    """Yield that many requests, in an order that depends on the seed alone."""
+    """Yield the requests of that many callers, in an order that depends on the seed alone."""
     shuffled = random.Random(seed)  # noqa: S311 - a fixed shuffle
     kinds = shuffled.choices(KINDS, [kind.weight for kind in KINDS], k=count)
     for number, kind in enumerate(kinds):
@@ -132,7 +182,7 @@ def requests(count: int, seed: int = 5217) -> Iterator[Request]:
 def answer(request: ReceivedRequest) -> Answer:
     """Answer as a provider; the streams that their callers will cancel stay open after their first event."""
     whole = answer_as_provider(request)
-    if b'"user":"hold ' not in request.body and b'"user": "hold ' not in request.body:
+    if b'"hold ' not in request.body:
         return whole
     first = whole.body[: whole.body.index(b"\n\n") + 2]
     return Answer(whole.status, first, whole.content_type, Ending.STALLED)
