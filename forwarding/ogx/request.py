@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any
+
+from pydantic import ConfigDict
 
 from extra_headers.telemetry.recorder import record_unread_field
 from extra_headers.telemetry.spans import request_started
@@ -151,6 +153,7 @@ class RequestHook:
             return
         self._installed = True
         self._module.parse_request_provider_data = self._recording(self._module.parse_request_provider_data)
+        self._module.instantiate_class_type = _showing_no_input(self._module.instantiate_class_type)
         middleware.__call__ = self._keeping_raw_headers(middleware.__call__)
         if (turn := getattr(websocket_routes, "_handle_ws_responses_turn", None)) is not None:
             websocket_routes._handle_ws_responses_turn = self._as_turn(turn)  # noqa: SLF001 - the host's
@@ -216,3 +219,18 @@ class RequestHook:
                 return await handle(*args, **kwargs)
 
         return handle_turn
+
+
+def _showing_no_input(load: Callable[[str], type[Any]]) -> Callable[[str], type[Any]]:
+    """Return a loader of provider-data validators whose errors do not show what the caller sent: the host logs them.
+
+    Those of all providers: each is given the whole provider data, whatever of it is meant for another.
+    """
+
+    @cache
+    def load_validator(path: str) -> type[Any]:
+        base = load(path)
+        namespace = {"model_config": ConfigDict(hide_input_in_errors=True), "__module__": base.__module__}
+        return type(base.__name__, (base,), namespace)
+
+    return load_validator

@@ -1,14 +1,14 @@
 """The host's built-in providers with extra headers: their config class plus one field, their adapter plus a mixin.
 
-Nothing here is written for one provider type. The host resolves a config class and a provider-data validator by a
-dotted path, so this module makes both when asked for; a provider type that nobody configures is never imported.
+Nothing here is written for one provider type. The host resolves a config class by a dotted path, so this module
+makes it when asked for; a provider type that nobody configures is never imported.
 """
 
 import importlib
 from functools import partial
 from typing import Any
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
 from ..policy.mcp import mcp_provider, unfit_settings
 from .binding import ProviderBinding
@@ -17,20 +17,11 @@ from .mcp import McpForwarder, forwarding_provider
 from .mixins import forwarding_class
 
 _CONFIG_PREFIX = "Config_"
-_VALIDATOR_PREFIX = "ProviderData_"
 
 
 def extended_spec(spec: Any) -> Any:
-    """Return the host's spec of a built-in provider with our config class, validator and adapter in place."""
-    suffix = _suffix(spec)
-    validator = spec.provider_data_validator and f"{__name__}.{_VALIDATOR_PREFIX}{suffix}"
-    return spec.model_copy(
-        update={
-            "module": __name__,
-            "config_class": f"{__name__}.{_CONFIG_PREFIX}{suffix}",
-            "provider_data_validator": validator,
-        }
-    )
+    """Return the host's spec of a built-in provider with our config class and adapter in place."""
+    return spec.model_copy(update={"module": __name__, "config_class": f"{__name__}.{_CONFIG_PREFIX}{_suffix(spec)}"})
 
 
 def _suffix(spec: Any) -> str:
@@ -40,11 +31,8 @@ def _suffix(spec: Any) -> str:
 
 
 def __getattr__(name: str) -> type[Any]:
-    for prefix, make in ((_CONFIG_PREFIX, _config_class), (_VALIDATOR_PREFIX, _validator_class)):
-        if name.startswith(prefix):
-            # Kept: the host asks for the validator by its path at each call.
-            made = globals()[name] = make(name.removeprefix(prefix))
-            return made
+    if name.startswith(_CONFIG_PREFIX):
+        return _config_class(name.removeprefix(_CONFIG_PREFIX))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -62,15 +50,6 @@ def _config_class(suffix: str) -> type[Any]:
     made = create_model(base.__name__, __base__=base, __module__=__name__, extra_headers=(Any, setting))
     made.__qualname__ = _CONFIG_PREFIX + suffix
     return made
-
-
-def _validator_class(suffix: str) -> type[Any]:
-    """Return the provider's validator of provider data, made not to show its input when it fails.
-
-    The host logs the validation error, and with it everything the caller sent, secrets included.
-    """
-    base = current_host().load_class(_built_in_spec(suffix).provider_data_validator)
-    return type(base.__name__, (base,), {"model_config": ConfigDict(hide_input_in_errors=True), "__module__": __name__})
 
 
 async def get_adapter_impl(config: Any, deps: Any) -> Any:

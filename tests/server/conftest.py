@@ -33,6 +33,7 @@ def providers(base_url: str) -> list[dict[str, Any]]:
         vllm("off", False),
         vllm("disabled", {"enabled": False}),
         vllm("absent", None),
+        inference_provider("another_type", base_url, provider_type="remote::groq", api_key=PROVIDER_KEY),
         vllm("own_field", {"field": "second_extra_headers"}),
         vllm("network", True, network=network),
         vllm("allowing", allow),
