@@ -14,7 +14,7 @@ from tests.providers.tunnel import CertificateAuthority, Tunnel
 from tests.server.stack import ENDPOINTS as INFERENCE_ENDPOINTS
 from tests.server.stack import Endpoint, Stack
 
-_STAND_INS = Path(__file__).parent / "stand_ins"
+STAND_INS = Path(__file__).parent / "stand_ins"
 
 # The upstream's paths differ from provider to provider.
 ENDPOINTS: Mapping[str, Endpoint] = {
@@ -26,7 +26,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 }
 
 
-def _full_run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: int) -> dict[str, Any]:
+def full_run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: int) -> dict[str, Any]:
     """Return a run config with every API that leads to a provider."""
     config = run_config(providers, directory, port)
     config["apis"] += ["responses", "interactions", "batches", "files", "file_processors", "tool_runtime", "vector_io"]
@@ -82,7 +82,7 @@ def _environment(tunnel: Tunnel, authority: CertificateAuthority, metrics_port: 
         "SSL_CERT_FILE": bundle,
         "REQUESTS_CA_BUNDLE": bundle,
         "AWS_CA_BUNDLE": bundle,
-        "PYTHONPATH": str(_STAND_INS),
+        "PYTHONPATH": str(STAND_INS),
         "OGX_METRICS_ENDPOINT_ENABLED": "1",
         "OGX_METRICS_PORT": str(metrics_port),
         # Its console format takes ten seconds for one traceback.
@@ -98,7 +98,7 @@ def running(directory: Path, providers: Mapping[str, Mapping[str, Any]]) -> Iter
     with RecordingProvider(answer=answer_as_any_provider) as upstream, Tunnel(authority, upstream.port) as tunnel:
         url = upstream.base_url.removesuffix("/v1")
         entries = [{"provider_id": name, **_with_url(entry, url)} for name, entry in providers.items()]
-        config = _full_run_config(entries, directory, free_port())
+        config = full_run_config(entries, directory, free_port())
         environment = _environment(tunnel, authority, metrics_port)
         # The host closes the connection after errors that it does not know.
         with (

@@ -54,7 +54,7 @@ def _kinds(new: Secrets) -> Iterator[object]:
     yield new.new()
 
 
-_POLICIES = {
+POLICIES = {
     "on": Policy(),
     "reject_both": Policy(on_blocked="reject"),
     "drop_both": Policy(on_malformed="drop"),
@@ -79,17 +79,14 @@ def _send_all(stack: Stack, new: Secrets) -> tuple[list[str], set[str]]:
     """
     endpoints = itertools.cycle(ENDPOINTS)
     requests = [
-        (provider, headers, next(endpoints))
-        for _ in range(_ROUNDS)
-        for provider in _POLICIES
-        for headers in _kinds(new)
+        (provider, headers, next(endpoints)) for _ in range(_ROUNDS) for provider in POLICIES for headers in _kinds(new)
     ]
     texts = [text.format(new.new()) for text in _ENVELOPES]
     with ThreadPoolExecutor(_CONCURRENT) as pool:
         sent = [pool.submit(stack.send, *request) for request in requests]
         sent += [pool.submit(stack.send, "on", None, provider_data=text) for text in texts]
         answers = [future.result().text for future in sent]
-    evaluations = [evaluate(headers, _POLICIES[provider]) for provider, headers, _ in requests]
+    evaluations = [evaluate(headers, POLICIES[provider]) for provider, headers, _ in requests]
     return answers, {value for evaluation in evaluations for value in evaluation.forwarded.values()}
 
 
