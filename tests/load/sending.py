@@ -13,24 +13,29 @@ from tests.load.traffic import Request
 _SECONDS = 120
 
 
-async def send(client: httpx.AsyncClient, request: Request, note: Callable[[int], None]) -> str | None:
+async def send(
+    client: httpx.AsyncClient, request: Request, body: dict[str, object], note: Callable[[int], None]
+) -> str | None:
     """Send a chat or all turns, and return what went wrong beyond the status codes.
 
     Args:
         client: for a chat; its base URL is the server's.
         request: what to send.
+        body: its body, or that of each turn.
         note: called with the status of the chat or of each turn.
 
     """
     try:
-        return await (_turns if request.kind.turns else _chat)(client, request, note)
+        return await (_turns if request.kind.turns else _chat)(client, request, body, note)
     except (httpx.HTTPError, StopAsyncIteration, WebSocketException, OSError) as error:
         return type(error).__name__
 
 
-async def _chat(client: httpx.AsyncClient, request: Request, note: Callable[[int], None]) -> str | None:
+async def _chat(
+    client: httpx.AsyncClient, request: Request, body: dict[str, object], note: Callable[[int], None]
+) -> str | None:
     lines = [(name.encode(), value.encode()) for name, value in request.header_lines]
-    async with client.stream("POST", "/v1/chat/completions", json=request.body, headers=lines) as response:
+    async with client.stream("POST", "/v1/chat/completions", json=body, headers=lines) as response:
         note(response.status_code)
         if request.kind.cancelled:
             await anext(response.aiter_lines())
@@ -40,14 +45,16 @@ async def _chat(client: httpx.AsyncClient, request: Request, note: Callable[[int
     return None if complete else "the stream ended early"
 
 
-async def _turns(client: httpx.AsyncClient, request: Request, note: Callable[[int], None]) -> None:
+async def _turns(
+    client: httpx.AsyncClient, request: Request, body: dict[str, object], note: Callable[[int], None]
+) -> None:
     address = str(client.base_url.join("/v1/responses")).replace("http", "ws", 1)
     lines = request.header_lines
     async with connect(
         address, additional_headers=lines, proxy=None, open_timeout=_SECONDS, ping_interval=None
     ) as socket:
         for _ in range(request.kind.turns):
-            await socket.send(json.dumps(request.body))
+            await socket.send(json.dumps(body))
             frame: dict[str, Any] = {"type": ""}
             while frame["type"] not in ("response.completed", "response.failed", "error"):
                 frame = json.loads(await socket.recv())

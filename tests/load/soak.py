@@ -28,10 +28,9 @@ from extra_headers.forwarding.testing.recording_provider import ReceivedRequest,
 from extra_headers.telemetry import contract
 from tests.load.process import Usage
 from tests.load.sending import send
-from tests.load.traffic import PROVIDERS, Decided, Request, answer, requests
+from tests.load.traffic import KINDS, MCP_PATH, PROVIDERS, RESPONSES, Decided, Request, answer, requests
 from tests.server.stack import PROVIDER_KEY, Stack
 
-_WARM_UP = 64
 _SAMPLE_SECONDS = 1.0
 _SETTLE_SECONDS = 30.0
 
@@ -83,13 +82,13 @@ def _running(directory: Path, *, add_on: bool) -> Iterator[Stack]:
             for name, setting in PROVIDERS.items()
         ]
         config = run_config(providers, directory, free_port())
-        _add_responses(config, directory)
+        _add_responses(config, directory, add_on=add_on)
         server = cleanup.enter_context(OgxServer(config, directory, environment=environment))
         client = cleanup.enter_context(httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0)))
         yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
 
 
-def _add_responses(config: dict[str, Any], directory: Path) -> None:
+def _add_responses(config: dict[str, Any], directory: Path, *, add_on: bool) -> None:
     stores = {
         "agent_state": {"namespace": "agents", "backend": "kv_default"},
         "responses": {"table_name": "responses", "backend": "sql_default"},
@@ -98,11 +97,15 @@ def _add_responses(config: dict[str, Any], directory: Path) -> None:
         "storage_dir": str(directory / "files"),
         "metadata_store": {"table_name": "files", "backend": "sql_default"},
     }
+    responses = {"provider_id": RESPONSES, "provider_type": "inline::builtin", "config": {"persistence": stores}}
+    if add_on:
+        responses |= {
+            "module": "extra_headers.forwarding",
+            "config": {"persistence": stores, "extra_headers": True},
+        }
     config["apis"] += ["responses", "files", "vector_io", "tool_runtime"]
     config["providers"] |= {
-        "responses": [
-            {"provider_id": "answers", "provider_type": "inline::builtin", "config": {"persistence": stores}}
-        ],
+        "responses": [responses],
         "files": [{"provider_id": "files", "provider_type": "inline::localfs", "config": files}],
         "vector_io": [],
         "tool_runtime": [],
@@ -122,7 +125,7 @@ def run(
         result = Run()
         load = _Load(stack, result, add_on=add_on, progress=progress)
         # What the server sends to the provider when nobody sends extra headers, and what it loads at its first calls.
-        warm_up = [Request(f"w{number:06d}", request.kind) for number, request in enumerate(requests(_WARM_UP))]
+        warm_up = [Request(f"w{number:06d}", kind) for number, kind in enumerate(KINDS * 3)]
         asyncio.run(load.send_all(warm_up, concurrency))
         load.forget_warm_up()
         before = Usage.of(stack.server.pid)
@@ -170,7 +173,8 @@ class _Load:
     async def _send(self, client: httpx.AsyncClient, request: Request) -> None:
         kind = request.kind
         self._result.sent += kind.count
-        if fault := await send(client, request, lambda status: self._note(request, status)):
+        body = request.body(self._stack.upstream.base_url.removesuffix("/v1"), add_on=self._add_on)
+        if fault := await send(client, request, body, lambda status: self._note(request, status)):
             self._result.unexpected[f"{kind.name}: {fault}"] += 1
 
     def _note(self, request: Request, status: int) -> None:
@@ -179,7 +183,7 @@ class _Load:
         result.statuses[request.kind.name, status] += 1
         if status != expected:
             result.unexpected[f"{request.kind.name}: status {status}"] += 1
-        result.expected_to_reach += expected == 200
+        result.expected_to_reach += request.kind.calls * (expected == 200)
         if self._add_on:
             result.tally += request.decided
             if request.outcome is not None:
@@ -205,7 +209,7 @@ class _Load:
         """Learn what a call carries without any caller's headers, and start from nothing."""
         received = self._stack.upstream.take()
         known = [(r, request) for r in received if (request := self._request_of(r)) is not _NOBODY]
-        plain = [r for r, request in known if not request.forwarded(by_add_on=True)]
+        plain = [r for r, request in known if request.outcome is None]
         self._own_fields = frozenset(name.lower() for r in plain for name, _ in r.fields)
         assert self._own_fields, "no request without extra headers in the warm-up"
         for counter in (self._result.statuses, self._result.unexpected, self._result.tally, self._result.outcomes):
@@ -218,15 +222,16 @@ class _Load:
         if not self._own_fields:
             return
         for received in self._stack.upstream.take():
-            if received.method == "GET":
+            if received.method == "GET" and not received.path.startswith(MCP_PATH):
                 continue  # the server lists models of its own accord
-            self._result.reached += 1
+            # A client of an MCP server asks it for a stream with GET, or is closed before it does.
+            self._result.reached += received.method == "POST"
             if fault := self._fault(received):
                 self._result.wrong_upstream.append(fault)
 
     def _request_of(self, received: ReceivedRequest) -> Request:
-        found = re.search(rb'"(?:hold )?([mw]\d{6})"', received.body)
-        return self._requests[found[1].decode()] if found else _NOBODY
+        found = re.search(rb'"(?:hold )?([mw]\d{6})"|/mcp/([mw]\d{6}) ', received.body + received.head)
+        return self._requests[(found[1] or found[2]).decode()] if found else _NOBODY
 
     def _fault(self, received: ReceivedRequest) -> str | None:
         request = self._request_of(received)
@@ -234,9 +239,10 @@ class _Load:
             return "a request of nobody"
         fields = [(name.lower(), value) for name, value in received.fields]
         extra = sorted((name, value) for name, value in fields if name not in self._own_fields)
-        if extra != sorted(request.forwarded(by_add_on=self._add_on).items()):
+        to_tool = received.path.startswith(MCP_PATH)
+        if extra != sorted(request.forwarded(by_add_on=self._add_on, to_tool=to_tool).items()):
             return f"{request.mark} ({request.kind.name}): {[name for name, _ in extra]}"
-        if received.values("authorization") != [f"Bearer {PROVIDER_KEY}"]:
+        if received.values("authorization") != ([] if to_tool else [f"Bearer {PROVIDER_KEY}"]):
             return f"{request.mark} ({request.kind.name}): authorization"
         return None
 

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from extra_headers.forwarding.testing.recording_provider import Answer, Ending, ReceivedRequest, answer_as_provider
+from extra_headers.forwarding.testing.recording_mcp_server import answer_as_mcp_server
+from extra_headers.forwarding.testing.recording_provider import Answer, Ending, ReceivedRequest
+from tests.mcp.stack import answer_calling_tools, mcp_tool
 
 FROM_REQUEST: Mapping[str, str] = {"X-Plan": "X-Soak-Plan", "X-Region": "X-Soak-Region"}
 """Plain request headers that one provider takes up, and the names to send."""
@@ -21,6 +23,10 @@ PROVIDERS: Mapping[str, object] = {
     "plain": {"from_request": FROM_REQUEST},
 }
 """Provider ids and their `extra_headers` setting."""
+RESPONSES = "answers"
+"""The id of the provider of Responses, which calls MCP servers; its setting is `true`."""
+MCP_PATH = "/mcp/"
+"""The mark of a request follows in the path of its MCP server, which is the recording provider, too."""
 
 type Decided = tuple[str, str, str]
 """Provider, decision and reason."""
@@ -43,6 +49,8 @@ class Kind:
     """The plain request headers that do not."""
     stopped: tuple[tuple[str, str], ...] = ()
     """Decision and reason of each header that does not pass."""
+    in_tool: bool = False
+    """Whether each turn calls a tool of an MCP server, and has the headers there instead of in the provider data."""
     turns: int = 0
     """How many Responses are created over one WebSocket, each of which is a request; 0 for a chat."""
     status: int = 200
@@ -55,6 +63,11 @@ class Kind:
     def count(self) -> int:
         """How many requests one caller sends."""
         return self.turns or 1
+
+    @property
+    def calls(self) -> int:
+        """How many calls one request leads to: with a tool, two of the model and four of the MCP server."""
+        return 6 if self.in_tool else 1
 
 
 def _pair(mark: str) -> dict[str, object]:
@@ -113,6 +126,10 @@ KINDS = (
     Kind("turns, plain headers", 4, "plain", plain=_plan, turns=3),
     Kind("turns, blocked, dropped", 3, "on", _pair, _override, stopped=_OVERRIDE, turns=3),
     Kind("turns, blocked, rejected", 3, "reject_both", _pair, _override, stopped=_OVERRIDE, turns=2, status=403),
+    Kind("MCP", 2, RESPONSES, _pair, in_tool=True, turns=2),
+    Kind("MCP, no extra headers", 1, RESPONSES, in_tool=True, turns=2),
+    Kind("MCP, blocked, dropped", 2, RESPONSES, _pair, _override, stopped=_OVERRIDE, in_tool=True, turns=2),
+    Kind("MCP, malformed, rejected", 1, RESPONSES, _pair, _broken, stopped=_BROKEN, in_tool=True, turns=2, status=400),
 )
 
 
@@ -128,17 +145,25 @@ class Request:
     def header_lines(self) -> list[tuple[str, str]]:
         """The provider-data header, where there is one, and the plain headers."""
         kind = self.kind
-        headers = {**kind.clean(self.mark), **kind.other(self.mark)}
+        headers = {} if kind.in_tool else self._given
         plain = [*kind.plain(self.mark).items(), *kind.other_plain(self.mark).items()]
         return [("X-OGX-Provider-Data", json.dumps({"vllm_extra_headers": headers}))] * bool(headers) + plain
 
     @property
-    def body(self) -> dict[str, object]:
-        """The body, or that of each turn; the text reaches the provider and says whose request a call is."""
-        model = f"{self.kind.provider}/test-model"
+    def _given(self) -> dict[str, object]:
+        return {**self.kind.clean(self.mark), **self.kind.other(self.mark)}
+
+    def body(self, upstream: str, *, add_on: bool) -> dict[str, object]:
+        """Return the body, or that of each turn; its text reaches the provider and says whose request a call is.
+
+        Without the add-on, OGX itself would send the headers of an MCP tool: there are none then.
+        """
+        model = f"{'on' if self.kind.in_tool else self.kind.provider}/test-model"
         text = f"hold {self.mark}" if self.kind.cancelled else self.mark
         if self.kind.turns:
-            return {"type": "response.create", "model": model, "input": text, "store": False}
+            tool = mcp_tool(f"{upstream}{MCP_PATH}{self.mark}", self._given if add_on else {})
+            tools = {"tools": [tool]} if self.kind.in_tool else {}
+            return {"type": "response.create", "model": model, "input": text, "store": False, **tools}
         messages = [{"role": "user", "content": text}]
         return {"model": model, "messages": messages, **({"stream": True} if self.kind.streamed else {})}
 
@@ -165,9 +190,9 @@ class Request:
         plain = {FROM_REQUEST[name]: value for name, value in self.kind.plain(self.mark).items()}
         return {**self.kind.clean(self.mark), **plain}
 
-    def forwarded(self, *, by_add_on: bool) -> dict[str, str]:
-        """Return the caller's headers that the provider must see, names in lower case."""
-        passed = self._passing if by_add_on else {}
+    def forwarded(self, *, by_add_on: bool, to_tool: bool = False) -> dict[str, str]:
+        """Return the caller's headers that the provider or the MCP server must see, names in lower case."""
+        passed = self._passing if by_add_on and to_tool == self.kind.in_tool else {}
         return {name.lower(): str(value) for name, value in passed.items()}
 
 
@@ -180,8 +205,10 @@ def requests(count: int, seed: int = 5217) -> Iterator[Request]:
 
 
 def answer(request: ReceivedRequest) -> Answer:
-    """Answer as a provider; the streams that their callers will cancel stay open after their first event."""
-    whole = answer_as_provider(request)
+    """Answer as a provider or an MCP server; streams that their callers cancel stay open after their first event."""
+    if request.path.startswith(MCP_PATH):
+        return answer_as_mcp_server(request)
+    whole = answer_calling_tools(request)
     if b'"hold ' not in request.body:
         return whole
     first = whole.body[: whole.body.index(b"\n\n") + 2]
