@@ -15,16 +15,16 @@ from tests.load.soak import Run, run
 def main() -> int:
     """Run everything, print what came out, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--callers", type=int, default=20_000)
     parser.add_argument("--concurrency", type=int, default=64)
     given = parser.parse_args()
-    print(f"{given.requests} requests, {given.concurrency} at a time, Python {platform.python_version()}")
+    print(f"{given.callers} callers, {given.concurrency} at a time, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as directory:
         runs = {}
         for name, add_on in (("with the add-on", True), ("without", False)):
             print(f"== {name}", flush=True)
             folder = Path(directory) / name.replace(" ", "-")
-            runs[name] = run(folder, given.requests, given.concurrency, add_on=add_on, progress=_say)
+            runs[name] = run(folder, given.callers, given.concurrency, add_on=add_on, progress=_say)
             _report(runs[name])
         with_it, without = runs.values()
         faults = exactness(with_it, without) + growth(with_it)

@@ -159,7 +159,7 @@ class _Load:
         """Send each request of a batch, so many at a time."""
         self._requests = {request.mark: request for request in batch}
         waiting = iter(batch)
-        sampling = asyncio.create_task(self._sample(len(batch)))
+        sampling = asyncio.create_task(self._sample(sum(request.kind.count for request in batch)))
         limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=2)
         async with httpx.AsyncClient(timeout=120, limits=limits, base_url=self._stack.server.url) as client:
 
