@@ -33,7 +33,7 @@ coverage: install tools ## the same, with the branches that they cover
 
 test-server: install tools ## the tests with real servers, newest versions, OGX as the host
 	@echo "== tests with real servers"
-	@$(VENV)/bin/$(PYTEST) -m server $(ARGS)
+	@$(VENV)/bin/$(PYTEST) -n 3 -m server $(ARGS)  # they wait half of the time
 
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
 	@echo "== llama-stack: its server, and every provider type that it knows"

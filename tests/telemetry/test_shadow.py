@@ -166,7 +166,10 @@ class TestPlainClients:
 def _with_a_shadow(config: dict[str, Any]) -> None:
     """Give the server a provider with POLICY and a header of its own, and callers with an identity."""
     (base_url,) = {provider["config"]["base_url"] for provider in config["providers"]["inference"]}
-    setting = {**POLICY.model_dump(mode="json", exclude={"set"}), "set": {"x-team": "team ${user.attributes.teams[0]}"}}
+    setting = {
+        **POLICY.model_dump(mode="json", exclude={"field", "set"}),
+        "set": {"x-team": "team ${user.attributes.teams[0]}"},
+    }
     provider = inference_provider("compared", base_url, setting, api_token=PROVIDER_KEY)
     config["providers"]["inference"] = [provider]
     auth = {"type": "upstream_header", "principal_header": "x-auth-user", "attribute_headers": {"x-auth-team": "teams"}}

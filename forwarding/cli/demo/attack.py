@@ -129,7 +129,10 @@ def attack(environment: Environment, monitoring: Monitoring) -> bool:
     elif notification := _notification(environment, monitoring):
         receiver = notification.receiver
         reporter.heading("The alert", f"{notification.status}, as Alertmanager sent it to the receiver {receiver}")
-        reporter.facts({**notification.labels, **notification.annotations, "since": notification.starts_at})
+        told = {**notification.labels, **notification.annotations, "since": notification.starts_at}
+        addresses = {name: text for name, text in told.items() if name.endswith("_url")}
+        reporter.facts({name: text for name, text in told.items() if name not in addresses})
+        reporter.addresses(addresses)
         if leaked := [name for name, value in _HEADERS.items() if value in str(monitoring.webhook.messages)]:
             faults[f"the alert shows the value of {', '.join(leaked)}"] += 1
     else:

@@ -105,6 +105,11 @@ class Reporter:
         """Print names, each with a text."""
         self._rows((name, Text(text)) for name, text in facts.items())
 
+    def addresses(self, addresses: Mapping[str, str]) -> None:
+        """Print names, each with an address; never broken, to be followed."""
+        for name, address in addresses.items():
+            self._print(Text.assemble((f"  {name}  ", "dim"), address), soft_wrap=True)
+
     def span(self, span: ExportedSpan, note: str) -> None:
         """Print one exported span."""
         self.heading("A span", note)
