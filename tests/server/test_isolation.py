@@ -1,6 +1,8 @@
 """No caller ever sees another's headers: one after the other, two at once, forty at once."""
 
 import asyncio
+import contextlib
+import http.client
 import json
 import random
 from collections import Counter
@@ -35,6 +37,34 @@ def test_one_after_the_other(stack: Stack) -> None:
     assert second.values("x-tenant") == []
     assert third.values("x-tenant") == []
     assert third.values("x-other") == ["b"]
+
+
+def test_a_connection_whose_reads_were_paused(stack: Stack) -> None:
+    """A body that is larger than the server's buffer leaves nothing of its request to the next one on its connection.
+
+    The server pauses reading, and what resumes it is the request: all that is read later runs in its context
+    (python/cpython issue 140947).
+    """
+    large = json.dumps({"model": "on/test-model", "messages": [{"role": "user", "content": "x" * 2**20}]})
+    small = json.dumps({"model": "on/test-model", "messages": [{"role": "user", "content": "hi"}]})
+    before = stack.series()
+    with contextlib.closing(
+        http.client.HTTPConnection(httpx.URL(stack.server.url).netloc.decode(), timeout=60)
+    ) as connection:
+        sent = []
+        for body, headers in ((large, {"X-Tenant": "a"}), (small, {}), (large, {"X-Tenant": "b"}), (small, {})):
+            provider_data = {HEADER: json.dumps({"vllm_extra_headers": headers})} if headers else {}
+            connection.request(
+                "POST", "/v1/chat/completions", body, {"content-type": "application/json", **provider_data}
+            )
+            response = connection.getresponse()
+            response.read()
+            assert response.status == 200
+            assert connection.sock is not None, "the server closed the connection"
+            sent.append([headers["X-Tenant"]] if headers else [])
+
+    assert [received.values("x-tenant") for received in stack.upstream.take()] == sent
+    assert stack.counted(before, contract.REQUESTS_TOTAL) == {("clean", "on"): 2}
 
 
 async def test_two_at_once(stack: Stack) -> None:
