@@ -16,6 +16,8 @@ demo: install ## see it work: a recording provider, a real OGX server, hostile c
 
 # Each file has its own server and ports, so that two workers can run two files at once (ARGS="-n 4" for more).
 PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests with servers wait half of the time.
+PYTEST_WITH_SERVERS := $(PYTEST) -n 3
 
 test: check coverage test-server test-llama-stack test-litellm test-oldest ## all checks and tests
 	@$(VENV)/bin/coverage report --format=total | sed 's/^/== branch coverage of the tests without servers, in %: /'
@@ -33,15 +35,15 @@ coverage: install tools ## the same, with the branches that they cover
 
 test-server: install tools ## the tests with real servers, newest versions, OGX as the host
 	@echo "== tests with real servers"
-	@$(VENV)/bin/$(PYTEST) -n 3 -m server $(ARGS)  # they wait half of the time
+	@$(VENV)/bin/$(PYTEST_WITH_SERVERS) -m server $(ARGS)
 
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
 	@echo "== llama-stack: its server, and every provider type that it knows"
-	@.venv-llama-stack/bin/$(PYTEST) tests/server tests/hosts tests/llama_stack tests/mcp $(ARGS)
+	@.venv-llama-stack/bin/$(PYTEST_WITH_SERVERS) tests/server tests/hosts tests/llama_stack tests/mcp $(ARGS)
 
 test-litellm: .venv-litellm/.installed ## the tests of a host, with LiteLLM
 	@echo "== LiteLLM: its proxy, and every endpoint that leads to a provider"
-	@.venv-litellm/bin/$(PYTEST) tests/litellm $(ARGS)
+	@.venv-litellm/bin/$(PYTEST_WITH_SERVERS) tests/litellm $(ARGS)
 
 # What the versions matter to: pydantic's models, both SDKs' clients, OpenTelemetry, prometheus-client, and the host itself.
 TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusable_settings.py \

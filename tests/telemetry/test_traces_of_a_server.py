@@ -190,6 +190,8 @@ def _send_with_trace_context(traced: Traced, headers: Mapping[str, str] | None, 
     traced.stack.upstream.take()
     assert traced.stack.client.post(url, json=body, headers={**context, **provider_data}).status_code == 200
     (received,) = traced.stack.upstream.take()
+    if headers is not None:
+        traced.decided(SpanKind.SERVER if sampled else SpanKind.INTERNAL)  # or it would arrive in the next test
     return received
 
 
