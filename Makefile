@@ -22,7 +22,7 @@ PYTEST_WITH_SERVERS := $(PYTEST) -n 3
 test: check coverage test-server test-llama-stack test-litellm test-oldest ## all checks and tests
 	@$(VENV)/bin/coverage report --format=total | sed 's/^/== branch coverage of the tests without servers, in %: /'
 
-test-unit: install ## the tests that start no server (a minute)
+test-unit: install ## the tests that start no server (two minutes)
 	@echo "== tests without servers"
 	@$(VENV)/bin/$(PYTEST) -m "not server" $(ARGS)
 
