@@ -5,21 +5,19 @@ It runs in the environment of LiteLLM.
 """
 
 import dataclasses
-import http.client
 import json
 import os
 import statistics
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.callers import processor_time, send_block
 from benchmarks.sidebyside import Row, Timing, at_most
-from benchmarks.whole_server import _processor_time as processor_time
 from extra_headers.forwarding.testing.processes import LiteLlmServer, free_port
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 
@@ -81,16 +79,8 @@ def _measured(servers: Mapping[str, LiteLlmServer], provider: RecordingProvider,
 def _block(server: LiteLlmServer, body: str) -> tuple[float, float]:
     """Send requests one after the other, and return the server's processor time and the median, in milliseconds."""
     headers = {"content-type": "application/json", "authorization": f"Bearer {_KEY}"}
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
-    before, taken = processor_time(server.pid), []
-    for _ in range(_BLOCK):
-        started = time.perf_counter()
-        connection.request("POST", "/v1/chat/completions", body, headers)
-        response = connection.getresponse()
-        response.read()
-        taken.append(1000 * (time.perf_counter() - started))
-        assert response.status == 200, response.status  # noqa: S101
-    connection.close()
+    before = processor_time(server.pid)
+    taken = send_block(server.url.removeprefix("http://"), body, headers, _BLOCK)
     return (processor_time(server.pid) - before) / _BLOCK, statistics.median(taken)
 
 

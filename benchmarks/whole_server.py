@@ -5,7 +5,6 @@ naively, which sends the same headers and decides and records nothing; against a
 run config; and against one that sends none. Without extra headers: against OGX alone.
 """
 
-import http.client
 import json
 import statistics
 import tempfile
@@ -19,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from benchmarks.callers import processor_time, send_block
 from benchmarks.sidebyside import Row, Timing, at_most
 from extra_headers.forwarding.testing.processes import OgxServer, free_port, inference_provider, run_config
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
@@ -58,14 +58,17 @@ class _Measured:
 
     def measure(self) -> None:
         """Send a block of requests one after the other, and one of several callers."""
-        before = _processor_time(self.process)
-        self.latencies.append(_block(self.port, self.headers))
-        self.processor_times.append((_processor_time(self.process) - before) / _REQUESTS)
+        before = processor_time(self.process)
+        self.latencies.append(self._send(_REQUESTS))
+        self.processor_times.append((processor_time(self.process) - before) / _REQUESTS)
         started = time.perf_counter()
         with ThreadPoolExecutor(_CALLERS) as pool:
-            blocks = pool.map(lambda _: _block(self.port, self.headers, _REQUESTS // 4), range(_CALLERS))
+            blocks = pool.map(self._send, [_REQUESTS // 4] * _CALLERS)
             sent = sum(map(len, blocks))
         self.rates.append(sent / (time.perf_counter() - started))
+
+    def _send(self, requests: int) -> list[float]:
+        return send_block(f"127.0.0.1:{self.port}", _BODY, self.headers, requests)
 
     def p99(self) -> Timing:
         """Return the 99th percentile of the latency, over groups of blocks."""
@@ -122,24 +125,3 @@ def _started(cleanup: ExitStack, directory: Path, upstream: RecordingProvider, n
     }
     server = cleanup.enter_context(OgxServer(config, folder, environment=environment))
     return _Measured(config["server"]["port"], server.pid, _HEADERS)
-
-
-def _processor_time(process: int) -> float:
-    """Return how long the threads of a process have run on a processor, also those that ended, in milliseconds."""
-    clock = (~process << 3) | 2  # what clock_getcpuclockid(3) makes of a process id; Python has no name for it
-    return 1000 * time.clock_gettime(clock)
-
-
-def _block(port: int, headers: Mapping[str, str], requests: int = _REQUESTS) -> list[float]:
-    """Send requests one after the other on one connection, and return how long each took, in milliseconds."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    taken = []
-    for _ in range(requests):
-        started = time.perf_counter()
-        connection.request("POST", "/v1/chat/completions", _BODY, headers)
-        response = connection.getresponse()
-        response.read()
-        taken.append(1000 * (time.perf_counter() - started))
-        assert response.status == 200, response.status  # noqa: S101
-    connection.close()
-    return taken
