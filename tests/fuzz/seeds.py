@@ -1,4 +1,4 @@
-"""What the fuzzer starts from: every case of the attack corpus, and the words of the blocklist."""
+"""What the fuzzer starts from: every case of the attack corpus, run configs, and the words of the blocklist."""
 
 import json
 from pathlib import Path
@@ -16,18 +16,62 @@ _SETTINGS: tuple[object, ...] = (
     {"allow": ["*", "a b", 5, None], "block": "x", "unblock": ["host", "x-*"], "limits": 1, "unknown": {}},
     {"allow": ["x-a", "X_A", "cookie"], "block": ["x-b-*", "x-b-1", "host"], "unblock": ["via"]},
     [1, "true", None],
+    {"from_request": {"x-tenant": "X-A", "X-B": "X-B"}, "set": {"X-User": "${user.id}"}, "shadow": {"allow": ["x-*"]}},
+    {"from_request": ["X-Tenant"], "set": {"X-User": "a ${user.attributes.teams[0]}"}, "on_missing": "omit"},
     # Found: keys were shown as they stand.
     {"\x7fon_malformed": "drop", "a\nb": 1, "limits": {"\u2028": 1}},
+)
+_RUN_CONFIGS: tuple[object, ...] = (
+    {
+        "server": {"auth": {"provider_config": {"type": "custom"}}},
+        "providers": {
+            "inference": [
+                {
+                    "provider_id": "${env.A:=vllm}",
+                    "provider_type": "remote::vllm",
+                    "module": "extra_headers.forwarding",
+                    "config": {
+                        "extra_headers": {"allow": ["${env.A}"]},
+                        "network": {"headers": {"X-A": "${env.B:+1}"}},
+                    },
+                },
+                {"provider_id": "b", "provider_type": "remote::openai", "config": {"extra-headers": True}},
+            ],
+            "tool_runtime": [{"provider_id": "mcp", "provider_type": "remote::model-context-protocol"}],
+            "responses": [
+                {
+                    "provider_id": "r",
+                    "provider_type": "inline::builtin",
+                    "module": "extra_headers.forwarding==1",
+                    "config": {"extra_headers": {"set": {"X-User": "${user.id}"}}},
+                    "extra_headers": True,
+                }
+            ],
+        },
+    },
+    {
+        "model_list": [
+            {
+                "model_name": "os.environ/A",
+                "litellm_params": {"model": "openai/gpt", "extra_headers": {"X-A": "os.environ/A"}},
+                "model_info": {"extra_headers": {"allow": ["x-a"], "set": {"X-User": "${user.id}"}}},
+            }
+        ],
+        "litellm_settings": {"callbacks": ["extra_headers.forwarding.litellm.callback"]},
+        "callback_settings": {"extra_headers": {"on_blocked": "os.environ/A"}},
+        "general_settings": {"master_key": "os.environ/A", "forward_client_headers_to_llm_api": True},
+    },
 )
 _WORDS = ('"', "{", "}", ":", ",", "\\\\u0041", "\\x0a", '"vllm_extra_headers":', "\\xe2\\x84\\xaa", "NaN", "null")
 
 
 def seeds() -> list[bytes]:
-    """Return the inputs: a setting, a line break, provider data."""
+    """Return the inputs: a setting, provider data, plain headers, each on lines of its own; and run configs."""
     attacks = [f"{json.dumps(dict(case.policy))}\n{case.provider_data}" for case in CASES]
-    provider_data = '{"vllm_extra_headers": {"X-A": "1", "Cookie": "2"}}'
-    settings = [f"{json.dumps(setting)}\n{provider_data}" for setting in _SETTINGS]
-    encoded = [text.encode("utf-8", "surrogatepass") for text in attacks + settings]
+    request = '{"vllm_extra_headers": {"X-A": "1", "Cookie": "2"}}\nX-Tenant: a\nx-tenant: b\nX-B:\tc'
+    settings = [f"{json.dumps(setting)}\n{request}" for setting in _SETTINGS]
+    run_configs = [json.dumps(run_config) for run_config in _RUN_CONFIGS]
+    encoded = [text.encode("utf-8", "surrogatepass") for text in attacks + settings + run_configs]
     return [data for data in encoded if len(data) <= MAX_BYTES]
 
 
