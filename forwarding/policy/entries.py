@@ -41,7 +41,8 @@ def parse_pattern(entry: str) -> str:
         raise ValueError("'' can never match: it is empty; remove it")
     stem = entry.removesuffix("*")
     if "*" in stem:
-        start = stem.split("*")[0][:_MAX_QUOTED] or "x-tenant-"
+        start = stem.split("*")[0][:_MAX_QUOTED]
+        start = start if is_token(start) else "x-tenant-"
         raise ValueError(f"{quote(entry)}: only one `*` is possible, at the end, such as {start}*")
     if not is_token(stem):
         raise ValueError(

@@ -133,6 +133,7 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "two stars": ({"allow": ["x-**"]}, ["allow[0]: 'x-**'", "only one `*`", "at the end", "x-*"]),
     "nothing but stars": ({"block": ["**"]}, ["block[0]: '**'", "only one `*`", "such as x-tenant-*"]),
     "a leading star": ({"block": ["*-secret"]}, ["block[0]: '*-secret'", "only one `*`", "such as x-tenant-*"]),
+    "a control character before a star": ({"block": ["x\x1b-*-y"]}, [r"block[0]: 'x\x1b-*-y'", "such as x-tenant-*"]),
     "a star inside": ({"block": ["x-*-secret"]}, ["block[0]: 'x-*-secret'", "only one `*`", "such as x-*"]),
     "a space": ({"allow": ["x tenant"]}, ["allow[0]: 'x tenant' can never match", "not a header name", "no spaces"]),
     "a trailing space": ({"block": ["x-a "]}, ["block[0]: 'x-a ' can never match", "no spaces"]),

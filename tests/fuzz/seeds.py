@@ -20,6 +20,8 @@ _SETTINGS: tuple[object, ...] = (
     {"from_request": ["X-Tenant"], "set": {"X-User": "a ${user.attributes.teams[0]}"}, "on_missing": "omit"},
     # Found: keys were shown as they stand.
     {"\x7fon_malformed": "drop", "a\nb": 1, "limits": {"\u2028": 1}},
+    # Found: the start of an entry was suggested as it stands.
+    {"block": ["x-\u05a8\x1b[2J\n*-*"]},
 )
 _RUN_CONFIGS: tuple[object, ...] = (
     {
