@@ -23,7 +23,9 @@ class PolicyFinding(NamedTuple):
     @property
     def message(self) -> str:
         """The text after its place: `allow[1]: 'a b' can never match`."""
-        return f"{place}: {self.text}" if (place := dotted(self.path)) else self.text
+        # A part of an entry may stand in the text.
+        text = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in self.text)
+        return f"{place}: {text}" if (place := dotted(self.path)) else text
 
 
 class PolicyError(ValueError):

@@ -79,6 +79,7 @@ def test_only_strings_in_lists_are_values() -> None:
 WRONG_TEMPLATES = {
     "${user.name}": "${user.name} is not a placeholder; known are ${user.id}, ${user.tenant} and",
     "${}": "${} is not a placeholder",
+    "${user.\tid}": r"${user.\tid} is not a placeholder",
     "${ user.id }": "${ user.id } is not a placeholder",
     "${user.id.__class__}": "is not a placeholder",
     "${user.attributes.teams}": "is a list; add an index, such as ${user.attributes.teams[0]}",

@@ -22,6 +22,8 @@ _SETTINGS: tuple[object, ...] = (
     {"\x7fon_malformed": "drop", "a\nb": 1, "limits": {"\u2028": 1}},
     # Found: the start of an entry was suggested as it stands.
     {"block": ["x-\u05a8\x1b[2J\n*-*"]},
+    # Found: a tab may be in a header value, and so was in the message on its placeholder.
+    {"set": {"X-A": "a ${user.attributes\t}"}},
 )
 _RUN_CONFIGS: tuple[object, ...] = (
     {
