@@ -9,6 +9,7 @@ from benchmarks import (
     instructions,
     litellm_proxy,
     nothing_to_forward,
+    server_instructions,
     start_up,
     whole_server,
 )
@@ -24,6 +25,7 @@ def main() -> None:
         against_litellm,
         start_up,
         whole_server,
+        server_instructions,
         litellm_proxy,
     )
     wanted = [part for part in parts if part.__name__.rpartition(".")[2] in sys.argv[1:] or not sys.argv[1:]]

@@ -51,7 +51,7 @@ class Row:
 
 def at_most(ratio: float, what: str, unit: str, ours: Timing, reference: Timing) -> Row:
     """Return a row whose target is a ratio."""
-    return Row(what, unit, ours, reference, f"<= {ratio:.2f} x", ours.median <= ratio * reference.median)
+    return Row(what, unit, ours, reference, f"<= {ratio:g} x", ours.median <= ratio * reference.median)
 
 
 def at_most_more(much: float, what: str, unit: str, ours: Timing, reference: Timing) -> Row:

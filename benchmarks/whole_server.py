@@ -27,27 +27,39 @@ _ROUNDS = 60
 _REQUESTS = 25
 _GROUPS = 4
 _CALLERS = 8
-_BODY = json.dumps({"model": "vllm/test-model", "messages": [{"role": "user", "content": "hi"}]})
+BODY = json.dumps({"model": "vllm/test-model", "messages": [{"role": "user", "content": "hi"}]})
 _EXTRA = {f"X-Maas-Header-{i}": str(uuid.UUID(int=i * 7919)) for i in range(10)}
-_PLAIN = {"content-type": "application/json"}
-_HEADERS = {**_PLAIN, "X-OGX-Provider-Data": json.dumps({"vllm_extra_headers": _EXTRA})}
+PLAIN = {"content-type": "application/json"}
+HEADERS = {**PLAIN, "X-OGX-Provider-Data": json.dumps({"vllm_extra_headers": _EXTRA})}
 
 ON, NAIVE, OFF, FIXED = "on", "naive", "off", "off, 10 fixed headers"
 ON_WITHOUT, OFF_WITHOUT = "on, no headers", "off, no headers"
-_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
     ON: {"extra_headers": True},
     NAIVE: {},
     OFF: {},
     FIXED: {"network": {"headers": _EXTRA}},
 }
+REQUESTS = {
+    **{name: (name, HEADERS) for name in SETTINGS},
+    ON_WITHOUT: (ON, PLAIN),
+    OFF_WITHOUT: (OFF, PLAIN),
+}
+"""Whatever is measured: a server, and the headers of each request to it."""
+COMPARED: Mapping[str, tuple[str, str, float | None]] = {
+    "10 headers, against naive": (ON, NAIVE, 0.80),
+    "no headers, against OGX alone": (ON_WITHOUT, OFF_WITHOUT, 1.005),
+    "10 headers, against OGX alone, which sends none": (ON, OFF, None),
+    "10 headers, against OGX alone with 10 fixed ones": (ON, FIXED, None),
+}
+"""What is compared with what, and the ratio that is to be reached."""
 
 
 @dataclass(slots=True)
 class _Measured:
     """One server and one kind of request, and what was measured, a figure for each block of requests."""
 
-    port: int
-    process: int
+    server: OgxServer
     headers: Mapping[str, str]
     latencies: list[list[float]] = field(default_factory=list)
     """Of each request, in milliseconds."""
@@ -58,9 +70,9 @@ class _Measured:
 
     def measure(self) -> None:
         """Send a block of requests one after the other, and one of several callers."""
-        before = processor_time(self.process)
+        before = processor_time(self.server.pid)
         self.latencies.append(self._send(_REQUESTS))
-        self.processor_times.append((processor_time(self.process) - before) / _REQUESTS)
+        self.processor_times.append((processor_time(self.server.pid) - before) / _REQUESTS)
         started = time.perf_counter()
         with ThreadPoolExecutor(_CALLERS) as pool:
             blocks = pool.map(self._send, [_REQUESTS // 4] * _CALLERS)
@@ -68,7 +80,7 @@ class _Measured:
         self.rates.append(sent / (time.perf_counter() - started))
 
     def _send(self, requests: int) -> list[float]:
-        return send_block(f"127.0.0.1:{self.port}", _BODY, self.headers, requests)
+        return send_block(self.server.url.removeprefix("http://"), BODY, self.headers, requests)
 
     def p99(self) -> Timing:
         """Return the 99th percentile of the latency, over groups of blocks."""
@@ -81,23 +93,18 @@ def rows() -> Iterator[Row]:
     with ExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         upstream = cleanup.enter_context(RecordingProvider())
-        servers = {name: _started(cleanup, directory, upstream, name) for name in _SETTINGS}
-        servers[ON_WITHOUT] = _Measured(servers[ON].port, servers[ON].process, _PLAIN)
-        servers[OFF_WITHOUT] = _Measured(servers[OFF].port, servers[OFF].process, _PLAIN)
+        started = {name: start(cleanup, directory / name, upstream, name, OgxServer.command()) for name in SETTINGS}
+        servers = {what: _Measured(started[name], headers) for what, (name, headers) in REQUESTS.items()}
         names = list(servers)
         for number in range(_ROUNDS + 2):
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 servers[name].measure()
-                sent = {len(call.values("x-maas-header-9")) for call in upstream.take() if call.method == "POST"}
-                expected = int(name in {ON, NAIVE, FIXED})
-                assert sent == {expected}, f"{name}: {sent}"  # noqa: S101 - or something else is compared
+                check(upstream, name)
     for measured in servers.values():  # the first two warm up
         for figures in (measured.latencies, measured.processor_times, measured.rates):
             del figures[:2]
-    yield from _against(servers[ON], servers[NAIVE], "10 headers, against naive", 0.80)
-    yield from _against(servers[ON_WITHOUT], servers[OFF_WITHOUT], "no headers, against OGX alone", 1.005)
-    yield from _against(servers[ON], servers[OFF], "10 headers, against OGX alone, which sends none")
-    yield from _against(servers[ON], servers[FIXED], "10 headers, against OGX alone with 10 fixed ones")
+    for what, (on, other, most) in COMPARED.items():
+        yield from _against(servers[on], servers[other], what, most)
 
 
 def _against(on: _Measured, other: _Measured, what: str, processor_time: float | None = None) -> Iterator[Row]:
@@ -111,17 +118,23 @@ def _against(on: _Measured, other: _Measured, what: str, processor_time: float |
     yield Row(f"{what}: {_CALLERS} callers at once", "requests/s", Timing.of(on.rates), Timing.of(other.rates))
 
 
-def _started(cleanup: ExitStack, directory: Path, upstream: RecordingProvider, name: str) -> _Measured:
-    folder = directory / name
+def start(cleanup: ExitStack, folder: Path, upstream: RecordingProvider, name: str, command: list[str]) -> OgxServer:
+    """Start the server with one of the settings; it runs until the cleanup."""
     folder.mkdir()
-    provider = inference_provider("vllm", upstream.base_url, api_token="the-key", **_SETTINGS[name])  # noqa: S106 - made up
+    provider = inference_provider("vllm", upstream.base_url, api_token="the-key", **SETTINGS[name])  # noqa: S106 - made up
     if name == NAIVE:
         provider["module"] = "benchmarks.naive"
-    config = run_config([provider], folder, free_port())
     environment = {
         "OGX_METRICS_ENDPOINT_ENABLED": "1",
         "OGX_METRICS_PORT": str(free_port()),
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
-    server = cleanup.enter_context(OgxServer(config, folder, environment=environment))
-    return _Measured(config["server"]["port"], server.pid, _HEADERS)
+    config = run_config([provider], folder, free_port())
+    server = OgxServer(config, folder, environment=environment, command=command, timeout=600)
+    return cleanup.enter_context(server)
+
+
+def check(upstream: RecordingProvider, name: str) -> None:
+    """Look at what arrived at the provider since the last time: or something else is compared."""
+    sent = {len(call.values("x-maas-header-9")) for call in upstream.take() if call.method == "POST"}
+    assert sent == {int(name in {ON, NAIVE, FIXED})}, f"{name}: {sent}"  # noqa: S101 - as said
