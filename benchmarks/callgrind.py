@@ -1,0 +1,68 @@
+"""Executed instructions, which no other work on the machine changes: of a program that valgrind watches.
+
+callgrind counts from one call of getsid(2), which nothing else here makes, to the next.
+"""
+
+import gc
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.sidebyside import Timing
+
+UNIT = "k instr."
+_CALLS = 100
+
+
+def is_installed() -> bool:
+    """Whether there is valgrind; prints that nothing is counted where there is none."""
+    if shutil.which("valgrind") is None:
+        print("instructions: not counted, because valgrind is not installed")
+        return False
+    return True
+
+
+def counted(module: str, *arguments: str, python: str = sys.executable) -> dict[str, Timing]:
+    """Return thousands of instructions per call by name, counted by a module that runs as a program.
+
+    The program prints, as its last line, the names of all that it has counted with `call_each`, in their order.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        dumps = Path(directory) / "counted"
+        command = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", "--dump-before=getsid"]
+        command += [f"--callgrind-out-file={dumps}", python, "-m", module, *arguments]
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+        names: list[str] = json.loads(done.stdout.splitlines()[-1])
+        # Each is between two calls, which each end a part.
+        totals = [_total(dumps.with_name(f"{dumps.name}.{2 * number}")) for number in range(1, len(names) + 1)]
+    return {name: Timing(total / _CALLS / 1000, 0) for name, total in zip(names, totals, strict=True)}
+
+
+def _total(dump: Path) -> int:
+    found = re.search(r"^totals: (\d+)", dump.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None, dump  # noqa: S101 - callgrind's format
+    return int(found[1])
+
+
+def start() -> None:
+    """Begin to count, in the program: it is twenty times slower from here on."""
+    gc.disable()
+    subprocess.run(["callgrind_control", "--instr=on", str(os.getpid())], capture_output=True, check=True)  # noqa: S603, S607
+
+
+def call_each(subjects: Mapping[str, Callable[[], object]]) -> None:
+    """Count each subject, in the program."""
+    for subject in subjects.values():
+        for _ in range(_CALLS):
+            subject()
+        os.getsid(0)
+        for _ in range(_CALLS):
+            subject()
+        os.getsid(0)
