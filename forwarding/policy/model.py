@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +37,8 @@ from .limits import Limits
 
 __all__ = ["Limits", "Policy", "PolicyError", "PolicyFinding", "ShadowPolicy", "default_field", "parse_policy"]
 
+_CORE_BLOCKLIST_JSON: Final = json.dumps(CORE_BLOCKLIST)
+"""Of every policy's digest the same part, and the larger one."""
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
@@ -198,8 +200,8 @@ class Policy(_Rules, frozen=True):
 
     @cached_property
     def _fingerprint(self) -> str:
-        effective = [self.model_dump(mode="json"), CORE_BLOCKLIST]
-        return hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest()
+        own = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(f"[{own}, {_CORE_BLOCKLIST_JSON}]".encode()).hexdigest()
 
     @cached_property
     def templates(self) -> Mapping[str, Template]:

@@ -1,6 +1,7 @@
 """The policy: its defaults, the settings that it takes, that it never changes, and its digest."""
 
 import copy
+import json
 import os
 import re
 import subprocess
@@ -216,7 +217,8 @@ class TestDigest:
     def test_changes_with_the_core_blocklist(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Replicas of different versions may block different names under the same run config."""
         before = Policy().digest
-        monkeypatch.setattr(policy_module, "CORE_BLOCKLIST", CORE_BLOCKLIST[1:])
+        assert json.loads(policy_module._CORE_BLOCKLIST_JSON) == [list(rule) for rule in CORE_BLOCKLIST]  # noqa: SLF001 - what the digest is of
+        monkeypatch.setattr(policy_module, "_CORE_BLOCKLIST_JSON", json.dumps(CORE_BLOCKLIST[1:]))
         assert Policy().digest != before
 
     def test_does_not_change_with_spelling(self) -> None:
