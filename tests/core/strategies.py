@@ -20,7 +20,7 @@ STEMS = [*(pattern.removesuffix("*") for pattern in CORE_PATTERNS), *OTHER_STEMS
 @st.composite
 def respelled(draw: st.DrawFn, stem: str) -> str:
     """Return a spelling of a name: case and separators as they come."""
-    swaps = draw(st.lists(st.sampled_from("=^_.~"), min_size=len(stem), max_size=len(stem)))
+    swaps = draw(st.text("=^_.~", min_size=len(stem), max_size=len(stem)))
     spelled = [c.upper() if s == "^" else s if c == "-" and s != "=" else c for c, s in zip(stem, swaps, strict=True)]
     return "".join(spelled)
 
@@ -43,7 +43,7 @@ header_values = st.one_of(
 )
 
 header_pairs = st.lists(st.tuples(header_names, header_values), max_size=8)
-unique_pairs = st.lists(st.tuples(header_names, header_values), max_size=8, unique_by=lambda pair: pair[0])
+several_pairs = st.lists(st.tuples(header_names, header_values), min_size=2, max_size=8, unique_by=lambda pair: pair[0])
 outbound_names = st.frozensets(st.sampled_from(STEMS).flatmap(respelled), max_size=4)
 
 entries = st.lists(st.sampled_from(["x-*", "X_A", "x-b*", "x.y", "y-*", "a*", "openai-*", "c*"]), max_size=3)
