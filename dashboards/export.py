@@ -10,6 +10,11 @@ from typing import Final
 
 import yaml
 
+try:
+    from yaml import CSafeDumper as SafeDumper
+except ImportError:  # PyYAML was built without libyaml: the same text, eight times slower
+    from yaml import SafeDumper  # type: ignore[assignment]
+
 from . import alertmanager, kubernetes, provisioning, values_file
 from .alerts import alerts, rule_groups
 from .tuning import DEFAULT_RUNBOOKS, Tuning
@@ -78,7 +83,7 @@ def runbooks(tuning: Tuning) -> dict[str, str]:
     }
 
 
-class _BlockText(yaml.SafeDumper):
+class _BlockText(SafeDumper):
     """Writes texts of several lines as such: expressions and dashboards are for people to read."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the library's signature
