@@ -30,6 +30,8 @@ from tests.dashboards.programs import DEBIAN_PACKAGES
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
+STARTING_A_SERVER = [block for block in BLOCKS if block.language == "python" and "OgxServer(" in block.text]
+"""For `test_blocks_with_a_server.py`."""
 
 CHECKED_BY: Mapping[tuple[str, str], str] = {
     ("docs/cli.md", "text"): "tests/cli/test_references.py",
@@ -223,7 +225,7 @@ def check(block: Block, directory: Path) -> None:
     CHECKS[block.language](block, directory)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block not in STARTING_A_SERVER], ids=str)
 def test_block(block: Block, tmp_path: Path) -> None:
     """What a reader would copy works."""
     check(block, tmp_path)
