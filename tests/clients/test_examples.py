@@ -1,6 +1,7 @@
 """The example programs, run as a reader would run them."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -34,10 +35,12 @@ SHOWN = {
 }
 
 
-def _run(name: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", str(_FOLDER / name), *arguments]
-    keys = {"OPENAI_API_KEY": "the-service-key", "PROVIDER_API_KEY": "the-service-key"}
-    done = subprocess.run(command, env={**os.environ, **keys}, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
+_KEYS = {"OPENAI_API_KEY": "the-service-key", "PROVIDER_API_KEY": "the-service-key"}
+
+
+def _run(name: str) -> str:
+    command = [sys.executable, "-W", "error", str(_FOLDER / name)]
+    done = subprocess.run(command, env={**os.environ, **_KEYS}, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -55,10 +58,16 @@ def test_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_against_a_provider(name: str) -> None:
-    """With a URL it calls that provider: with the callers' headers, its own key, and nothing that is blocked."""
+def test_against_a_provider(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a URL it calls that provider: with the callers' headers, its own key, and nothing that is blocked.
+
+    It runs in this process, because the test above has shown that it runs as a program.
+    """
+    for variable, value in _KEYS.items():
+        monkeypatch.setenv(variable, value)
     with RecordingProvider() as upstream:
-        _run(name, upstream.base_url)
+        monkeypatch.setattr(sys, "argv", [name, upstream.base_url])
+        runpy.run_path(str(_FOLDER / name), run_name="__main__")
         received = upstream.take()
 
     assert received
