@@ -3,14 +3,16 @@
 The markers follow from what a test file imports and where it is, so that no test has to declare them.
 """
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
+from tests import schedule
 from tests.tracing import Tracing, in_memory_tracing
 
 _TESTS = Path(__file__).parent
@@ -29,10 +31,16 @@ _STARTING_SERVERS = {"OgxServer", "Prometheus", "RunningDemo", "SERVER", "Server
 """Names that a test file imports to start a host, the demo, or a program of Prometheus or Alertmanager."""
 _IMPORTED = re.compile(r"^from \S+ import (\([^)]*\)|.*)$", re.MULTILINE)
 _SLOW = (
-    *("dashboards/test_end_to_end.py", "dashboards/test_scale_out.py", "demo/test_alert.py", "demo/test_end.py"),
-    *("faults/", "load/", "providers/"),
+    *("providers/", "load/", "faults/"),
+    *("dashboards/test_scale_out.py", "demo/test_alert.py", "demo/test_end.py", "dashboards/test_end_to_end.py"),
     *("telemetry/test_canary.py", "telemetry/test_fails_open.py"),
 )
+"""The longest first."""
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # `make coverage` measures the workers. Not the programs that they start: tracing these doubles what they cost.
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @cache
@@ -51,20 +59,38 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests, and run the slow files first: the others then fill the workers evenly to the end."""
+    """Mark the tests, and run first what takes long: the others then fill the workers evenly to the end."""
     for item in items:
         if _starts_servers(item.path):
             item.add_marker(pytest.mark.server)
-        if item.path.relative_to(_TESTS).as_posix().startswith(_SLOW):
+        if _slowness(item) < len(_SLOW):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=lambda item: (_slowness(item), not schedule.is_folder(item.nodeid)))
 
 
-@pytest.fixture(autouse=True)
-def no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give clients no public authorities: reading them costs each new client 20 ms, and no test needs one."""
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("SSL_CERT_DIR", str(_TESTS))
+def _slowness(item: pytest.Item) -> int:
+    file = item.path.relative_to(_TESTS).as_posix()
+    return next((i for i, path in enumerate(_SLOW) if file.startswith(path)), len(_SLOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> schedule.ByServer | None:
+    """Give the files that share a server to one worker."""
+    return schedule.scheduler(config)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_authorities() -> Iterator[Mapping[str, str]]:
+    """Give clients no public authorities, and return the variables that named some.
+
+    Reading them costs each new client 30 ms, and no test needs one. It lasts for the session, because servers of a
+    session inherit it.
+    """
+    named = {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("SSL_CERT_FILE", raising=False)
+        environment.setenv("SSL_CERT_DIR", str(_TESTS))
+        yield named
 
 
 @pytest.fixture

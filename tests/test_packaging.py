@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,14 @@ def _run(*command: str | Path, cwd: Path = _ROOT) -> str:
     return done.stdout
 
 
-@pytest.fixture(autouse=True)
-def no_authorities() -> None:
-    """Leave the environment as it is: uv speaks to a package index."""
+@pytest.fixture(scope="module", autouse=True)
+def _authorities(no_authorities: Mapping[str, str]) -> Iterator[None]:
+    """Name the public authorities again: uv speaks to a package index."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("SSL_CERT_DIR")
+        for name, value in no_authorities.items():
+            environment.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="module")
