@@ -217,7 +217,7 @@ class TestDigest:
     def test_changes_with_the_core_blocklist(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Replicas of different versions may block different names under the same run config."""
         before = Policy().digest
-        assert json.loads(policy_module._CORE_BLOCKLIST_JSON) == [list(rule) for rule in CORE_BLOCKLIST]  # noqa: SLF001 - what the digest is of
+        assert json.loads(policy_module._CORE_BLOCKLIST_JSON) == [list(rule) for rule in CORE_BLOCKLIST]
         monkeypatch.setattr(policy_module, "_CORE_BLOCKLIST_JSON", json.dumps(CORE_BLOCKLIST[1:]))
         assert Policy().digest != before
 
