@@ -113,7 +113,14 @@ class Host:
 @cache
 def _http_error_class(error: type[Exception], *handled: type[Exception]) -> type[Exception]:
     http_exception = importlib.import_module("fastapi").HTTPException
-    members = {"__doc__": error.__doc__, "__str__": Exception.__str__, "__module__": __name__}
+    members = {
+        "__doc__": error.__doc__,
+        "__str__": Exception.__str__,
+        "__module__": __name__,
+        # The host logs the traceback of an error that it answers. This one's is always the same forty lines, as often
+        # as callers like; the line with the message stays.
+        "__traceback__": property(lambda _: None, vars(BaseException)["__traceback__"].__set__),
+    }
     return type(error.__name__, (error, *handled, http_exception), members)
 
 

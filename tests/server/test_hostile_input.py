@@ -6,6 +6,7 @@ import pytest
 
 from extra_headers.telemetry import contract
 from tests.server.stack import ENDPOINTS, Stack
+from tests.waiting import wait_until
 
 
 class TestHostileNames:
@@ -77,6 +78,14 @@ class TestMalformedInput:
             assert stack.send("on", {"X-A": "\n"}).status_code == 400
             assert stack.send("reject_both", {"Cookie": "a"}).status_code == 403
             assert stack.send("on", {"X-A": "1"}).status_code == 200
+
+    def test_a_refusal_is_a_line_in_the_log(self, stack: Stack) -> None:
+        """It says why, without the host's traceback: callers can have as many as they like."""
+        before = len(stack.server.log)
+        assert stack.send("reject_both", {"Cookie": "a"}).status_code == 403
+        lines = wait_until(lambda: [line for line in stack.server.log[before:].splitlines() if "HeadersError" in line])
+        assert ["header 'Cookie' is blocked" in line for line in lines] == [True]
+        assert "Traceback" not in stack.server.log[before:]
 
     def test_an_error_body_is_json_an_openai_client_reads(self, stack: Stack) -> None:
         """The error has the shape of an OpenAI error, whatever the name looks like."""
