@@ -1,5 +1,6 @@
 """What `module: extra_headers.forwarding` in a run config loads; the names here are the host's."""
 
+from functools import cache
 from typing import Any
 
 from .ogx.host import current_host
@@ -11,4 +12,10 @@ def get_provider_spec() -> list[Any]:
 
     The host picks the one of the entry's own `provider_type`.
     """
-    return [extended_spec(spec) for spec in current_host().provider_specs()]
+    return list(_extended_specs())
+
+
+@cache
+def _extended_specs() -> tuple[Any, ...]:
+    # The host asks once for each entry of the run config.
+    return tuple(extended_spec(spec) for spec in current_host().provider_specs())

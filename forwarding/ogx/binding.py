@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,6 +14,11 @@ from .forwarder import Forwarder
 from .host import Host
 
 _log = logging.getLogger(__name__)
+
+
+@cache
+def _has_httptools() -> bool:
+    return find_spec("httptools") is not None
 
 
 class ProviderBinding:
@@ -50,7 +56,7 @@ class ProviderBinding:
             raise unusable(subject, findings)
         self.provider_id = provider_id
         if policy.enabled:
-            if find_spec("httptools") is None and (message := more_than_the_server_takes(policy.limits)) is not None:
+            if not _has_httptools() and (message := more_than_the_server_takes(policy.limits)) is not None:
                 _log.warning("extra_headers: %s: %s", subject, message)
             self._host.install_hook()
             self.forwarder = self._make_forwarder(self._host, provider_id, self._provider_type, policy)

@@ -133,12 +133,18 @@ def current_host() -> Host:
     """
     for package in PROVIDER_DATA_HEADERS:
         if f"{package}.core.distribution" in sys.modules:
-            warn_of_openai(package, version("openai"))
-            return Host(package)
+            return _host(package)
     raise UnsupportedHostError(
         "extra_headers.forwarding was loaded outside a server; it is meant for `module: extra_headers.forwarding` in "
         "the run config of OGX or llama-stack"
     )
+
+
+@cache
+def _host(package: str) -> Host:
+    """Return the host of a package. Made once: a server with many providers asks for it with each of them."""
+    warn_of_openai(package, version("openai"))
+    return Host(package)
 
 
 @cache

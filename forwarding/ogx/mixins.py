@@ -9,10 +9,10 @@ import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from types import FunctionType, SimpleNamespace, new_class
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -39,10 +39,22 @@ class UnsupportedProviderError(ValueError):
     """`extra_headers` is set on a provider, or on a provider with an endpoint, that cannot carry them."""
 
 
-def forwarding_class(
-    base: type[Any], binding: ProviderBinding, openai_mixin: type[Any], provider_type: str
-) -> type[Any]:
-    """Return a subclass of a built-in adapter that forwards; one for each provider instance.
+def make_forwarding(provider: Any, binding: ProviderBinding, openai_mixin: type[Any], provider_type: str) -> None:
+    """Give an adapter the class that forwards, and its binding.
+
+    Raises:
+        UnsupportedProviderError: some of the adapter's calls to the provider cannot carry the headers.
+
+    """
+    classes: tuple[Any, Any] = (type(provider), openai_mixin)  # mypy takes no class for hashable
+    provider.__class__ = forwarding_class(*classes, provider_type)
+    # Past the adapter's own `__setattr__`, which takes fields only where it is pydantic's.
+    vars(provider)["__extra_headers__"] = binding
+
+
+@cache
+def forwarding_class(base: type[Any], openai_mixin: type[Any], provider_type: str) -> type[Any]:
+    """Return a subclass of a built-in adapter that forwards; one for all its instances.
 
     Raises:
         UnsupportedProviderError: some of the adapter's calls to the provider cannot carry the headers.
@@ -51,7 +63,7 @@ def forwarding_class(
     mixins = _mixins(base, openai_mixin, provider_type)
     shared, options = mixins[-1].intercepts, mixins[-1].sdk_options
     # The host tells the adapters with a native path of their own (Google's Interactions) by the module of their class.
-    namespace: dict[str, Any] = {"__module__": base.__module__, "__extra_headers__": binding}
+    namespace: dict[str, Any] = {"__module__": base.__module__}
     for name in _SERVER_SIDE_METHODS:
         if method := getattr(base, name, None):
             namespace[name] = _as_server_side(method)
@@ -104,7 +116,8 @@ class Forwarding:
     """The members of an adapter that the mixin overrides."""
     sdk_options: ClassVar[SdkOptions] = ON_THE_WIRE
     """What the adapter would hand to its SDK of the fields of a body that it does not know."""
-    __extra_headers__: ClassVar[ProviderBinding]
+    if TYPE_CHECKING:  # a class with fields would make one of it
+        __extra_headers__: ProviderBinding
 
     @property
     def __provider_id__(self) -> str:

@@ -5,7 +5,7 @@ makes it when asked for; a provider type that nobody configures is never importe
 """
 
 import importlib
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pydantic import Field, create_model
@@ -14,7 +14,7 @@ from ..policy.mcp import mcp_provider, unfit_settings
 from .binding import ProviderBinding
 from .host import current_host
 from .mcp import McpForwarder, forwarding_provider
-from .mixins import forwarding_class
+from .mixins import make_forwarding
 
 _CONFIG_PREFIX = "Config_"
 
@@ -36,6 +36,8 @@ def __getattr__(name: str) -> type[Any]:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+# Each of a thousand providers of one type needs the same spec and class.
+@cache
 def _built_in_spec(suffix: str) -> Any:
     for spec in current_host().provider_specs():
         if _suffix(spec) == suffix:
@@ -43,6 +45,7 @@ def _built_in_spec(suffix: str) -> Any:
     raise AttributeError(f"{current_host().package} has no provider {suffix!r}")
 
 
+@cache
 def _config_class(suffix: str) -> type[Any]:
     spec = _built_in_spec(suffix)
     setting = Field(default=None, description="Forward callers' extra HTTP headers: true, or a policy.")
@@ -86,7 +89,7 @@ def _forwarding(provider: Any, config: Any, spec: Any) -> Any:
         binding = ProviderBinding(host, spec.provider_type, setting, {}, make_forwarder=McpForwarder, check=check)
         return forwarding_provider(provider, binding, kind, host)
     binding = ProviderBinding(host, spec.provider_type, setting, _other_headers(config))
-    provider.__class__ = forwarding_class(type(provider), binding, host.openai_mixin(), spec.provider_type)
+    make_forwarding(provider, binding, host.openai_mixin(), spec.provider_type)
     return provider
 
 

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 
 from extra_headers.forwarding.ogx.binding import ProviderBinding
 from extra_headers.forwarding.ogx.host import current_host
-from extra_headers.forwarding.ogx.mixins import forwarding_class
+from extra_headers.forwarding.ogx.mixins import make_forwarding
 from extra_headers.forwarding.testing.recording_provider import Answer, RecordingProvider
 from tests.server.host import HEADER, load
 
@@ -68,7 +68,8 @@ class _SessionAdapter:
 def _built(adapter: type[Any], url: str, provider_id: str) -> Any:
     binding = ProviderBinding(current_host(), "remote::vllm", True, {})
     base = _PoolingAdapter if issubclass(adapter, _PoolingAdapter) else _OpenAIMixin
-    provider = forwarding_class(adapter, binding, base, "remote::vllm")(url)
+    provider = adapter(url)
+    make_forwarding(provider, binding, base, "remote::vllm")
     provider.__provider_id__ = provider_id
     return provider
 

@@ -1,13 +1,12 @@
 """A provider whose calls the add-on cannot reach refuses the flag when the server starts, instead of ignoring it."""
 
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import httpx
 import pytest
 
-from extra_headers.forwarding.ogx.binding import ProviderBinding
 from extra_headers.forwarding.ogx.mixins import UnsupportedProviderError, forwarding_class
 
 
@@ -24,7 +23,8 @@ class _Host:
 
 
 def _forwarding_class(adapter: type[Any]) -> type[Any]:
-    return forwarding_class(adapter, ProviderBinding(cast(Any, None), "remote::new", True, {}), _Host, "remote::new")
+    classes: tuple[Any, Any] = (adapter, _Host)  # mypy takes no class for hashable
+    return forwarding_class(*classes, "remote::new")
 
 
 def test_an_adapter_with_a_client_of_its_own_kind_refuses() -> None:
