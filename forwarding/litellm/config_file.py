@@ -10,7 +10,7 @@ from typing import Any
 from ..policy.model import PolicyError, parse_policy
 from ..run_config.environment import FromEnvironment, KeyPath, Unset
 from ..run_config.providers import Provider, RunConfig
-from ..run_config.yaml_document import Document, UnusableFileError
+from ..run_config.yaml_document import Document
 from .misplaced import DEFAULTS, SETTING
 from .outbound_names import client_names
 
@@ -27,16 +27,8 @@ def is_litellm_config(document: Document) -> bool:
 
 
 def read_litellm_config(document: Document, path: str, environment: Mapping[str, str]) -> RunConfig:
-    """Return the models of a configuration, each as a provider, and the default policy.
-
-    Raises:
-        UnusableFileError: it contains itself.
-
-    """
-    try:
-        content = resolved(document.content, environment)
-    except RecursionError:
-        raise UnusableFileError("contains an alias of what it is in") from None
+    """Return the models of a configuration, each as a provider, and the default policy."""
+    content = resolved(document.content, environment)
     general = _mapping(content.get("general_settings"))
     default = _provider((DEFAULTS,), _mapping(document.content.get(DEFAULTS)), environment)
     models = list(_models(document.content.get("model_list"), content, default, environment))

@@ -96,17 +96,14 @@ def run_config_of(document: Document, path: str, environment: Mapping[str, str])
         raise UnusableFileError("is not a run config: it has no mapping `providers`")
     providers: list[Provider] = []
     unset: list[Unset] = []
-    try:
-        for api, index, entry in _entries(by_api):
-            if is_left_out(entry, environment):
-                continue
-            provider = _provider(api, ("providers", api, index), entry, environment)
-            if isinstance(provider, Provider):
-                providers += [provider] if provider.id else []
-            else:
-                unset += provider
-    except RecursionError:
-        raise UnusableFileError("contains an alias of what it is in") from None
+    for api, index, entry in _entries(by_api):
+        if is_left_out(entry, environment):
+            continue
+        provider = _provider(api, ("providers", api, index), entry, environment)
+        if isinstance(provider, Provider):
+            providers += [provider] if provider.id else []
+        else:
+            unset += provider
     return RunConfig(path, document, tuple(providers), tuple(unset), _authenticates(document, environment))
 
 

@@ -15,7 +15,10 @@ import yaml
 
 STANDARD_INPUT = "-"
 _MAX_BYTES = 1024 * 1024
+_MAX_DEPTH = 200
+_MAX_DIGITS = 4300  # Python's own limit for decimal integers; PyYAML is quadratic in the others
 _MERGE = "tag:yaml.org,2002:merge"
+_INTEGER = "tag:yaml.org,2002:int"
 # What PyYAML's problems mean, by their beginnings. Its own words quote the file.
 _PROBLEMS = {
     "found character '\\t'": "it is indented with a tab; use spaces",
@@ -79,6 +82,7 @@ def read_document(path: str) -> Document:
         if not isinstance(root, yaml.MappingNode):
             raise UnusableFileError("is not a run config: a YAML mapping such as `providers: {...}` at the top")
         # Before the content is constructed, which merges what `<<` names into the nodes.
+        _refuse_too_much(root)
         repeated = sorted(_repeated_keys(root), key=lambda key: key.line)
         return Document(loader.construct_document(root), repeated, root)
     except yaml.MarkedYAMLError as error:
@@ -132,6 +136,46 @@ def _describe_error(error: yaml.MarkedYAMLError) -> str:
     return f"is not YAML: line {line}: {meaning}"
 
 
+def _refuse_too_much(root: yaml.Node) -> None:
+    """Refuse a document that is too large or too deep once each alias is replaced, as hosts do, by what it names."""
+    size, depth = _expanded(root, {})
+    if size > _MAX_BYTES:
+        raise UnusableFileError("is larger than 1 MiB with its aliases (`*name`) expanded; repeat less")
+    if depth > _MAX_DEPTH:
+        raise UnusableFileError("is nested too deeply")
+
+
+def _expanded(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """Return about how many characters it takes to write a node without aliases, and how deeply its parts are nested.
+
+    Args:
+        node: the node.
+        known: the results for nodes that are complete, and None for those around this one; by id.
+
+    """
+    if id(node) in known:
+        if (result := known[id(node)]) is None:
+            raise UnusableFileError("contains an alias of what it is in")
+        return result
+    known[id(node)] = None
+    size, depth = 1, 0
+    if isinstance(node, yaml.CollectionNode):
+        for child in _children(node):
+            child_size, child_depth = _expanded(child, known)
+            size, depth = size + child_size, max(depth, child_depth + 1)
+    else:
+        size += len(node.value)
+        if node.tag == _INTEGER and size > _MAX_DIGITS:
+            raise ValueError
+    known[id(node)] = size, depth
+    return size, depth
+
+
+def _children(node: yaml.CollectionNode) -> list[yaml.Node]:
+    """Return the values of a sequence, or the keys and values of a mapping."""
+    return [child for pair in node.value for child in pair] if isinstance(node, yaml.MappingNode) else node.value
+
+
 def _repeated_keys(root: yaml.Node) -> Iterator[RepeatedKey]:
     for mapping in _mappings(root):
         lines: dict[tuple[str, str], int] = {}
@@ -154,9 +198,7 @@ def _mappings(root: yaml.Node) -> Iterator[yaml.MappingNode]:
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             yield node
-            waiting += [child for pair in node.value for child in pair]
-        else:
-            waiting += node.value
+        waiting += _children(node)
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:

@@ -10,6 +10,16 @@ from tests.cli.conftest import Invoke, Write
 _SECRET = "sk-canary"
 _UNREADABLE = "is not YAML that OGX can read: invalid character, number or date"
 
+_EXPANDED = "is larger than 1 MiB with its aliases (`*name`) expanded; repeat less"
+
+
+def _bomb(values: str, repeated: str) -> str:
+    """Return 30 values, each of which repeats the one before nine times, and a provider that uses the last."""
+    lines = [f"a0: &a0 {values}"]
+    lines += [f"a{i}: &a{i} {repeated.format(*[f'*a{i - 1}'] * 9)}" for i in range(1, 30)]
+    return "\n".join([*lines, "providers: {inference: [{provider_id: a, config: {extra_headers: *a29}}]}\n"])
+
+
 UNUSABLE: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "is empty; a run config is a YAML mapping"),
     "only a comment": ("# nothing\n", "is empty"),
@@ -42,6 +52,23 @@ UNUSABLE: dict[str, tuple[str | bytes, str]] = {
     "a setting in itself": (
         "providers: {inference: [{provider_id: a, config: {extra_headers: &a {set: *a}}}]}\n",
         "contains an alias of what it is in",
+    ),
+    "itself elsewhere": ("a: &a [*a]\nproviders: {}\n", "contains an alias of what it is in"),
+    "a bomb of lists": (_bomb("[x]", "[{}, {}, {}, {}, {}, {}, {}, {}, {}]"), _EXPANDED),
+    "a bomb of mappings": (
+        _bomb("{x: 1}", "{{a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, h: {}, i: {}}}"),
+        _EXPANDED,
+    ),
+    "a bomb of merged keys": (_bomb("{x: 1}", "{{<<: [{}, {}, {}, {}, {}, {}, {}, {}, {}]}}"), _EXPANDED),
+    "a bomb of text": (f"a: &a {'x' * 1000}\nb: [{'*a, ' * 2000}]\nproviders: {{}}\n", _EXPANDED),
+    "a bomb for LiteLLM": (
+        _bomb("[x]", "[{}, {}, {}, {}, {}, {}, {}, {}, {}]").replace("providers", "mcp_servers"),
+        _EXPANDED,
+    ),
+    "a number of a million digits": (f"a: 1{':00' * 340_000}\nproviders: {{}}\n", _UNREADABLE),
+    "deep by aliases": (
+        "".join(f"a{i}: &a{i} {'[' * 50}{f'*a{i - 1}' if i else 1}{']' * 50}\n" for i in range(50)),
+        "is nested too deeply",
     ),
     "deep": ("[" * 5000, "is nested too deeply"),
 }
