@@ -91,6 +91,15 @@ type KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z
 type Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s{}]+$")]
 type LabelValue = Annotated[str, StringConstraints(pattern=r"^[^{}]*$")]
 """A label of every alert is the same on each: no template."""
+
+
+def _text(value: object) -> object:
+    """Refuse a value that an enumeration would show whole in its error, however large aliases make it."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 - pydantic shows a `ValueError` as a finding
+    return value
+
+
 type Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 type Percent = Annotated[int, Field(ge=1, le=99)]
 
@@ -117,6 +126,10 @@ class Severity(StrEnum):
     WARNING = "warning"
     INFO = "info"
     OFF = "off"
+
+
+_Severity = Annotated[Severity, BeforeValidator(_text)]
+_Reason = Annotated[Reason, BeforeValidator(_text)]
 
 
 class _Section(BaseModel):
@@ -153,7 +166,7 @@ class Tuning(_Section):
     ] = ()
     labels: Annotated[Mapping[LabelName, LabelValue], Field(description="Added to every alert, for routing.")] = {}
     severities: Annotated[
-        Mapping[AlertName, Severity], Field(description="Severity of an alert in place of its default.")
+        Mapping[AlertName, _Severity], Field(description="Severity of an alert in place of its default.")
     ] = {}
     runbooks: Annotated[
         Url,
@@ -173,7 +186,7 @@ class Tuning(_Section):
     ] = 900
 
     noise_reasons: Annotated[
-        tuple[Reason, ...],
+        tuple[_Reason, ...],
         Field(
             description="Reasons of blocked headers that client libraries cause. Spikes and enumeration ignore them."
         ),

@@ -34,6 +34,10 @@ def read(text: str, source: str, options: Mapping[str, Any] | None = None) -> Tu
         mark = getattr(error, "problem_mark", None)
         place = f"{source}:{mark.line + 1}" if mark else source
         raise ValuesError(f"{place}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    except RecursionError:
+        raise ValuesError(f"{source}: not valid YAML: it is nested too deeply") from None
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        raise ValuesError(f"{source}: not valid YAML: invalid number or date") from None
     if content is None:
         content = {}
     if not isinstance(content, Mapping):

@@ -16,6 +16,10 @@ from tests.dashboards.programs import run
 
 ROOT = Path(__file__).parents[2]
 
+# Each mapping repeats the one before nine times.
+_BOMB = "a0: &a0 {a: 1}\n" + "".join(
+    f"a{i}: &a{i} {{{', '.join(f'{key}: *a{i - 1}' for key in 'abcdefghi')}}}\n" for i in range(1, 30)
+)
 WRONG = {
     "flor: 3": "flor: unknown key; did you mean floor?",
     "kubernetes: {namespac: a}": "kubernetes.namespac: unknown key; did you mean namespace?",
@@ -42,6 +46,11 @@ WRONG = {
     "runbooks: docs/runbooks": "runbooks: string should match pattern",
     "runbooks: 'https://wiki.example/{{a}}'": "runbooks: string should match pattern",
     "a: [": "not valid YAML",
+    "[" * 5000: "not valid YAML: it is nested too deeply",
+    "floor: 2026-13-45": "not valid YAML: invalid number or date",
+    "floor: !!int many": "not valid YAML: invalid number or date",
+    f"{_BOMB}severities: *a29": "severities.a: must be text",
+    f"{_BOMB}noise_reasons: [*a29]": "noise_reasons.0: must be text",
     "[]": "must be a mapping",
 }
 
