@@ -83,7 +83,7 @@ class _Stopped(BaseException):
 class Call:
     """One call of a wrapper: a request, its retries, redirects, and the steps of its authentication."""
 
-    __slots__ = ("_decisions", "_first_origin", "_headers", "_redirected_away", "_running", "taken_away")
+    __slots__ = ("_decisions", "_first_origin", "_headers", "_redirected_away", "_running", "taken_away", "target")
 
     def __init__(self, headers: HeadersForCall) -> None:
         self._headers = headers
@@ -93,6 +93,8 @@ class Call:
         self._running = False
         self.taken_away: Collection[str] = ()
         """Names that the call adds or takes away by its own options."""
+        self.target: object = None
+        """What a request that is made in place of the call's own has in common with it."""
 
     def is_for(self, headers: HeadersForCall) -> bool:
         """Whether it is a call of the wrapper with those headers."""

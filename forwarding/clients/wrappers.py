@@ -81,18 +81,29 @@ class _Httpx(_Wrapped):
     def __del__(self) -> None:
         """Leave the connections open: openai's clients close them here, and they belong to the client."""
 
-    def _call_of(self, request: Any) -> tuple[Any, Call]:
-        """Return a request, and the call that it is part of."""
+    @contextmanager
+    def _sending(self, request: Any) -> Iterator[Any]:
+        """Give the request to send, which holds the call that it is part of."""
+        call = self._call_of(request)
+        if call is None:
+            call = Call(self._extra_headers)
+            request = _copy_of(request, extensions={**request.extensions, _EXTENSION: call})
+        call.target = _target_of(request)
+        with _as_running(call):
+            yield request
+
+    def _call_of(self, request: Any) -> Call | None:
+        """Return the call that a request holds."""
         call = request.extensions.get(_EXTENSION)
-        if isinstance(call, Call) and call.is_for(self._extra_headers):
-            return request, call
-        call = Call(self._extra_headers)
-        return _copy_of(request, extensions={**request.extensions, _EXTENSION: call}), call
+        return call if isinstance(call, Call) and call.is_for(self._extra_headers) else None
 
     def _final(self, request: Any) -> Any:
-        call = request.extensions.get(_EXTENSION)
-        if not isinstance(call, Call) or not call.is_for(self._extra_headers):
-            return request  # of the client's authentication, which asks another server for a token
+        call = self._call_of(request)
+        if call is None:
+            # The client's authentication made it: to fetch a token somewhere, or in place of the request to send.
+            call = _running.get()
+            if call is None or not call.is_for(self._extra_headers) or call.target != _target_of(request):
+                return request
         headers = request.headers.copy()
         # Without the user name and password that a URL may hold.
         base_url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
@@ -102,9 +113,8 @@ class _Httpx(_Wrapped):
 
 class _SyncHttpx(_Httpx):
     def send(self, request: Any, **arguments: Any) -> Any:
-        request, call = self._call_of(request)
-        with call.running():
-            return super().send(request, **arguments)  # type: ignore[misc]
+        with self._sending(request) as request_of_call:
+            return super().send(request_of_call, **arguments)  # type: ignore[misc]
 
     def _send_single_request(self, request: Any) -> Any:
         response = super()._send_single_request(self._final(request))  # type: ignore[misc]
@@ -114,9 +124,8 @@ class _SyncHttpx(_Httpx):
 
 class _AsyncHttpx(_Httpx):
     async def send(self, request: Any, **arguments: Any) -> Any:
-        request, call = self._call_of(request)
-        with call.running():
-            return await super().send(request, **arguments)  # type: ignore[misc]
+        with self._sending(request) as request_of_call:
+            return await super().send(request_of_call, **arguments)  # type: ignore[misc]
 
     async def _send_single_request(self, request: Any) -> Any:
         response = await super()._send_single_request(self._final(request))  # type: ignore[misc]
@@ -131,8 +140,23 @@ def _copy_of(request: Any, **changes: Any) -> Any:
     return made
 
 
+def _target_of(request: Any) -> tuple[object, ...]:
+    """Return what a request and one made in its place have in common, whatever authentication adds to the query."""
+    return (request.method, request.url.scheme, request.url.host, request.url.port, request.url.path)
+
+
 # The call that this context is making.
 _running: ContextVar[Call | None] = ContextVar("extra_headers_running_call", default=None)
+
+
+@contextmanager
+def _as_running(call: Call) -> Iterator[None]:
+    token = _running.set(call)
+    try:
+        with call.running():
+            yield
+    finally:
+        _running.reset(token)
 
 
 class _OpenAI(_Wrapped):
@@ -148,16 +172,6 @@ class _OpenAI(_Wrapped):
 
     with_options = copy
 
-    @contextmanager
-    def _call(self) -> Iterator[None]:
-        call = Call(self._extra_headers)
-        token = _running.set(call)
-        try:
-            with call.running():
-                yield
-        finally:
-            _running.reset(token)
-
     def _build_request(self, options: Any, **arguments: Any) -> Any:
         request = super()._build_request(options, **arguments)  # type: ignore[misc]
         call = _running.get()
@@ -171,13 +185,13 @@ class _OpenAI(_Wrapped):
 
 class _SyncOpenAI(_OpenAI):
     def request(self, cast_to: Any, options: Any, **arguments: Any) -> Any:
-        with self._call():
+        with _as_running(Call(self._extra_headers)):
             return super().request(cast_to, options, **arguments)  # type: ignore[misc]
 
 
 class _AsyncOpenAI(_OpenAI):
     async def request(self, cast_to: Any, options: Any, **arguments: Any) -> Any:
-        with self._call():
+        with _as_running(Call(self._extra_headers)):
             return await super().request(cast_to, options, **arguments)  # type: ignore[misc]
 
 

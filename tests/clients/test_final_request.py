@@ -72,6 +72,21 @@ def _by_auth(kind: Kind, base_url: str, add: Add) -> Any:
     return _of_http_client(kind, base_url, _client_class(kind), auth=Signing())
 
 
+def _by_another_request(kind: Kind, base_url: str, add: Add) -> Any:
+    library = _library(kind)
+
+    class Rebuilding(library.Auth):  # type: ignore[misc, name-defined]
+        requires_request_body = True
+
+        def auth_flow(self, request: Any) -> Any:
+            url = request.url.copy_merge_params({"signed": "yes"})
+            rebuilt = library.Request(request.method, url, headers=request.headers, content=request.content)
+            add(rebuilt.headers)
+            yield rebuilt
+
+    return _of_http_client(kind, base_url, _client_class(kind), auth=Rebuilding())
+
+
 def _by_options(kind: Kind, base_url: str, add: Add) -> Any:
     def changed(options: Any) -> Any:
         options.headers = dict(options.headers or {})
@@ -101,7 +116,14 @@ def _by_request(kind: Kind, base_url: str, add: Add) -> Any:
     return (Async if kind.is_async else Sync)(api_key=KEY, base_url=base_url)
 
 
-_WAYS = {"hook": _by_hook, "send": _by_send, "auth": _by_auth, "options": _by_options, "request": _by_request}
+_WAYS = {
+    "hook": _by_hook,
+    "send": _by_send,
+    "auth": _by_auth,
+    "another": _by_another_request,
+    "options": _by_options,
+    "request": _by_request,
+}
 _CASES = [
     pytest.param(kind, way, add, id=f"{name}, {way_name}, {add.__name__.strip('_')}")
     for name, kind in KINDS.items()
