@@ -13,6 +13,8 @@ from .field_names import PatternSet, is_prefix, is_token, normalize_name
 
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
+# A gateway may need to know the user, and it is the operator who says so.
+NEVER_SET = NEVER_UNBLOCKED - {Reason.GATEWAY}
 
 # What an editor can check, as ECMA 262 regular expressions; the functions below check more.
 NAME_GRAMMAR = "^[!#$%&'+.^_`|~0-9A-Za-z-]+$"
@@ -82,7 +84,7 @@ def parse_set_name(entry: str) -> str:
     if "*" in entry or not is_token(entry):
         raise ValueError(f"{quote(entry)} is not one header name; write ASCII letters, digits and '-'")
     rule = core_rule(normalize_name(entry))
-    if rule is not None and rule.reason in NEVER_UNBLOCKED:
+    if rule is not None and rule.reason in NEVER_SET:
         raise ValueError(f"{quote(entry)} can never be set ({rule.reason.value}: {rule.source}); remove the entry")
     return entry
 

@@ -10,7 +10,7 @@ import yaml
 from extra_headers.forwarding import Policy, Reason
 from extra_headers.forwarding.policy.blocklist import CORE_BLOCKLIST
 from extra_headers.forwarding.policy.decision import MissingIdentityError
-from extra_headers.forwarding.policy.entries import NEVER_UNBLOCKED
+from extra_headers.forwarding.policy.entries import NEVER_SET
 from extra_headers.forwarding.policy.field_names import is_prefix
 from extra_headers.forwarding.policy.identity import (
     IdentityHeaderResult,
@@ -118,15 +118,18 @@ def test_the_error_shows_no_text_of_a_template() -> None:
 
 
 def test_which_core_names_can_be_set() -> None:
-    """The operator may state who the client is, but not frame messages, replace credentials or steer a gateway."""
+    """The operator may state who the client is, and tell a gateway, but not frame messages or replace credentials."""
     for rule in CORE_BLOCKLIST:
         name = rule.pattern
         if is_prefix(name):
             continue
-        if rule.reason in NEVER_UNBLOCKED:
+        if rule.reason in NEVER_SET:
             assert f"set.{name}: '{name}' can never be set ({rule.reason.value}: " in complaint({"set": {name: "v"}})
         else:
             assert dict(Policy(set={name: "v"}).set) == {name: "v"}
+    assert "'Api-Key' can never be set (credential: " in complaint({"set": {"Api-Key": "v"}})
+    policy = Policy(set={"Helicone-User-Id": "${user.id}"})
+    assert (reason("helicone_user_id", policy), reason("helicone-auth", policy)) == (Reason.OVERRIDE, Reason.GATEWAY)
 
 
 WRONG_SETS: dict[str, tuple[dict[str, Any], str]] = {

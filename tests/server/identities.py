@@ -43,7 +43,10 @@ def providers(base_url: str) -> list[dict[str, Any]]:
         vllm("reject", {"set": SET}),
         vllm("omit", {"set": SET, "on_missing": "omit"}),
         vllm("sdk", {"set": {"user-agent": "ogx for ${user.id}", "Openai_Organization": "org-${user.tenant}"}}),
-        vllm("forwarded", {"set": {"x-forwarded-user": "${user.id}"}, "on_blocked": "reject"}),
+        vllm(
+            "forwarded",
+            {"set": {"x-forwarded-user": "${user.id}", "helicone-user-id": "${user.id}"}, "on_blocked": "reject"},
+        ),
         vllm("environment", {"set": {"x-user": "${env.EXTRA_HEADERS_TEST_PREFIX:=dev}-${user.id}"}}),
         openai,
         passthrough,

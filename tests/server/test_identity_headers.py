@@ -101,12 +101,13 @@ def test_a_callers_own_copy_is_a_spoof_attempt(stack: Stack, name: str) -> None:
 
 
 def test_a_name_of_the_core_blocklist(stack: Stack) -> None:
-    """The operator may state who the client is; a caller who tries to is refused where the policy says so."""
+    """The operator may state who the client is, to a gateway as well; a caller who does is refused."""
     assert send(stack, "forwarded", ALICE).status_code == 200
     before = stack.series()
     refused = send(stack, "forwarded", ALICE, {"X_Forwarded_User": "root"})
 
-    assert [r.values("x-forwarded-user") for r in stack.upstream.take()] == [["alice"]]
+    sent = [(r.values("x-forwarded-user"), r.values("helicone-user-id")) for r in stack.upstream.take()]
+    assert sent == [(["alice"], ["alice"])]
     assert refused.status_code == 403
     assert "header 'X_Forwarded_User' is blocked (override:" in refused.text
     assert stack.counted(before, contract.IDENTITY_HEADERS_TOTAL) == {}
