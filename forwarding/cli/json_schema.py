@@ -5,6 +5,7 @@ from typing import Any
 
 from ..litellm.misplaced import DEFAULTS
 from ..litellm.settings import NOT_HERE
+from ..policy.mcp import MCP_PROVIDERS, McpProvider
 from ..policy.model import Policy
 from ..run_config.providers import MODULE
 from ..run_config.providers import SETTING as _SETTING
@@ -61,7 +62,8 @@ def run_config_schema() -> dict[str, Any]:
             _SETTING: {"not": {}, "description": "OGX ignores it here; move it into `config`."},
         },
     }
-    by_api = {"type": "object", "additionalProperties": {"type": ["array", "null"], "items": entry}}
+    of_mcp = {kind.api: _entries({**entry, **_unfit_settings(kind)}) for kind in MCP_PROVIDERS}
+    by_api = {"type": "object", "properties": of_mcp, "additionalProperties": _entries(entry)}
     return {
         "$schema": _DIALECT,
         "title": "OGX run config with extra_headers",
@@ -69,6 +71,26 @@ def run_config_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {"providers": by_api},
         "$defs": {_SETTING: value, **definitions},
+    }
+
+
+def _entries(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"type": ["array", "null"], "items": entry}
+
+
+def _unfit_settings(kind: McpProvider) -> dict[str, Any]:
+    """Return the keywords by which an entry refuses what `policy.mcp.unfit_settings` finds, but for names."""
+    settings: dict[str, Any] = {
+        "on_redirect": {"not": {"const": "keep"}, "description": "An MCP client follows no redirect to another origin."}
+    }
+    if kind.callers_choose_the_server:
+        text = "Not here: it would be sent to whichever MCP server a caller names in a request."
+        settings["set"] = settings["from_request"] = {"maxProperties": 0, "maxItems": 0, "description": text}
+        settings["field"] = {"not": {}, "description": "Not here: the headers are in each MCP tool of the request."}
+    policy = {"properties": {_SETTING: {"properties": settings}}}
+    return {
+        "if": {"properties": {"provider_type": {"const": kind.provider_type}}, "required": ["provider_type"]},
+        "then": {"properties": {"config": policy}},
     }
 
 

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from extra_headers.forwarding import Limits, Policy
 from extra_headers.forwarding.cli import json_schema, reference
+from extra_headers.forwarding.policy.mcp import MCP_PROVIDERS, unfit_settings
 from extra_headers.forwarding.policy.model import ShadowPolicy, parse_policy
 from extra_headers.forwarding.testing.processes import inference_provider, run_config
 from tests.cli.conftest import Invoke
@@ -141,6 +142,20 @@ class TestRunConfigSchema:
             for name, setting in (("a", {"allow": ["x-a"]}), ("b", True), ("c", None))
         ]
         self.VALIDATOR.validate(json.loads(json.dumps(run_config(providers, tmp_path, 8321))))
+
+    def test_it_refuses_what_does_not_fit_an_mcp_provider(self) -> None:
+        """It accepts and refuses the same settings as `check`, on each kind of provider that calls MCP servers."""
+        settings: list[dict[str, Any]] = [
+            *({"set": {"x-a": "v"}}, {"from_request": ["x-a"]}, {"from_request": {"x-a": "x-b"}}, {"field": "a"}),
+            *({"on_redirect": "keep"}, {"on_redirect": "drop"}, {"set": {}}, {"from_request": []}, {"allow": ["x-a"]}),
+        ]
+        for kind in MCP_PROVIDERS:
+            for setting in settings:
+                unfit = unfit_settings(parse_policy(setting, ""), kind)
+                entry = {"provider_id": "a", "provider_type": kind.provider_type, "config": {"extra_headers": setting}}
+                assert self.VALIDATOR.is_valid({"providers": {kind.api: [entry]}}) == (not unfit), (kind, setting)
+                assert self.VALIDATOR.is_valid({"providers": {"inference": [entry]}})
+                assert self.VALIDATOR.is_valid({"providers": {kind.api: [{**entry, "provider_type": "remote::a"}]}})
 
     @pytest.mark.parametrize(
         "entry",
