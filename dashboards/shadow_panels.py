@@ -93,6 +93,7 @@ def _outcomes() -> Panel:
             ),
             unit="reqps",
             empty=_NO_SHADOW,
+            width=8,
         ),
         Query(expr=f"{per_second(_REQUESTS, by=(live, would_be))} > 0", legend=f"{{{{{live}}}}} → {{{{{would_be}}}}}"),
     )
@@ -108,6 +109,7 @@ def _policies() -> Panel:
             ),
             unit="short",
             empty=_NO_SHADOW,
+            width=16,
         ),
         contract.SHADOW_POLICY_INFO,
         "digests",
