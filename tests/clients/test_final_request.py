@@ -79,8 +79,7 @@ def _by_another_request(kind: Kind, base_url: str, add: Add) -> Any:
         requires_request_body = True
 
         def auth_flow(self, request: Any) -> Any:
-            url = request.url.copy_merge_params({"signed": "yes"})
-            rebuilt = library.Request(request.method, url, headers=request.headers, content=request.content)
+            rebuilt = library.Request(request.method, request.url, headers=request.headers, content=request.content)
             add(rebuilt.headers)
             yield rebuilt
 
