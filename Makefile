@@ -51,7 +51,7 @@ TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusabl
 	tests/clients/test_final_request.py tests/clients/test_kept_state.py \
 	tests/clients/test_middleware.py \
 	tests/telemetry/test_spans.py tests/telemetry/test_metrics.py tests/telemetry/test_audit.py \
-	tests/server/test_in_process.py tests/server/test_endpoints.py
+	tests/server/test_in_process.py tests/server/test_endpoints.py tests/mcp/test_tool_runtime.py
 
 test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## the tests of what versions matter to, with the oldest
 	@echo "== the oldest versions, with llama-stack and openai 2"

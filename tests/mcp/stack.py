@@ -22,6 +22,8 @@ WEB_SEARCH = "web_search"
 RESPONSES, TOOLS = "answers", "tools"
 """The ids of the two providers that call MCP servers."""
 MODULE = "extra_headers.forwarding"
+CONNECTOR = "connector"
+"""The id under which the operator registered the MCP server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,19 @@ class McpStack:
         )
 
 
-def mcp_tool(url: str, headers: object = None, **more: Any) -> dict[str, Any]:
-    """Return an MCP tool of a request."""
+def mcp_tool(url: str | None, headers: object = None, **more: Any) -> dict[str, Any]:
+    """Return an MCP tool of a request; without a URL, of the connector."""
+    server = {"connector_id": CONNECTOR} if url is None else {"server_url": url}
     given = {} if headers is None else {"headers": headers}
-    return {"type": "mcp", "server_label": "s", "server_url": url, "require_approval": "never", **given, **more}
+    return {"type": "mcp", "server_label": "s", **server, "require_approval": "never", **given, **more}
 
 
 def answer_calling_tools(request: ReceivedRequest) -> Answer:
     """Answer as a model that calls each offered tool at each question, then says something."""
     if request.method != "POST":
         return answer_as_provider(request)
+    if request.path.endswith("/moderations"):
+        return Answer(200, b'{"results": [{"flagged": false}]}')
     body = json.loads(request.body)
     called = body["messages"][-1]["role"] == "tool"
     if called or not body.get("tools"):
@@ -83,12 +88,14 @@ def answer_calling_tools(request: ReceivedRequest) -> Answer:
 
 
 @contextmanager
-def running_with_mcp(
+def running_with_mcp(  # noqa: PLR0913 - each with its default
     directory: Path,
     responses: object,
     tools: object,
+    *,
     environment: Mapping[str, str] | None = None,
     tool_groups: int = 0,
+    authenticator: str | None = None,
 ) -> Iterator[McpStack]:
     """Run a server whose Responses and tool runtime have these policies.
 
@@ -99,6 +106,7 @@ def running_with_mcp(
         environment: added to the process's own.
         tool_groups: how many groups of tools are registered for the MCP server, whose tool is then `web_search`. The
             host asks a server once for the tools of a group, and keeps the answer.
+        authenticator: where the host asks for the user of a bearer token, if it is to know users.
 
     """
     with OtlpReceiver() as collector, RecordingMcpServer() as mcp:
@@ -118,8 +126,13 @@ def running_with_mcp(
                 "tool_runtime": [_entry(TOOLS, "remote::model-context-protocol", tools)],
             }
 
+            config["connectors"] = [{"connector_id": CONNECTOR, "connector_type": "mcp", "url": mcp.url}]
+            if authenticator is not None:
+                config["server"]["auth"] = {"provider_config": {"type": "custom", "endpoint": authenticator}}
             if IS_OGX:
                 config["providers"]["files"][0]["module"] = "tests.mcp.repaired"
+                base_url = config["providers"]["inference"][0]["config"]["base_url"]
+                config["providers"]["responses"][0]["config"]["moderation_endpoint"] = f"{base_url}/moderations"
             register_tool_groups(Path(config["storage"]["backends"]["kv_default"]["db_path"]), mcp.url, tool_groups)
 
         given = {

@@ -50,6 +50,30 @@ def test_what_passes_arrives_with_every_call(mcp: McpStack, way: str) -> None:
     assert not any(request.values("x-tenant") for request in mcp.stack.upstream.take())
 
 
+def test_a_connector(mcp: McpStack) -> None:
+    """The calls of its tool carry the header that passes; those by which the host asks about the server carry none."""
+    before = mcp.stack.series(RESPONSES)
+    response = mcp.create(mcp_tool(None, _MIXED))
+    assert response.status_code == 200, response.text
+    received = mcp.mcp.take()
+    of_caller = [request for request in received if request.values("x-tenant") == ["blue"]]
+    assert sorted(sent(of_caller)) == sorted(_CALLS)
+    assert set(sent([request for request in received if request.values("x-tenant") == []])) <= set(_CALLS[:2])
+    assert not any(b"evil" in request.head for request in received)
+    assert mcp.stack.counted(before, contract.DECISIONS_TOTAL, RESPONSES) == _ONCE
+
+
+@pytest.mark.skipif(not IS_OGX, reason="llama-stack's Responses have no moderation endpoint")
+def test_guardrails(mcp: McpStack) -> None:
+    """The host's own calls to a moderation endpoint carry no header of a caller, for an MCP server or a provider."""
+    data = {"vllm_extra_headers": {"X-Tenant": "blue"}}
+    response = mcp.create(mcp_tool(mcp.mcp.url, {"X-Tool": "blue"}), provider_data=data, guardrails=True)
+    assert response.json()["output"][-1]["content"][0]["text"] == "hi", response.text
+    received = {request.path: request for request in mcp.stack.upstream.take()}
+    assert received["/v1/chat/completions"].values("x-tenant") == ["blue"]
+    assert b"blue" not in received["/v1/moderations"].head
+
+
 _MALFORMED: dict[str, Any] = {
     "a number": {"X-Tenant": 1},
     "null": {"X-Tenant": None},

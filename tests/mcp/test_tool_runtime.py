@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
 from extra_headers.telemetry import contract
 from tests.mcp.stack import TOOLS, WEB_SEARCH, McpStack, mcp_tool, running_with_mcp, sent
 from tests.server.host import IS_OGX
 
 _POLICY = {
     "from_request": {"x-subscription": "x-maas-subscription"},
-    "set": {"x-gateway": "shared"},
+    "set": {"x-gateway": "shared", "x-user": "${user.id}"},
     "on_blocked": "reject",
     "block": ["x-internal-*"],
 }
@@ -24,8 +25,18 @@ _groups = count()
 def mcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[McpStack]:
     """Return a server of which both providers reject requests with blocked headers."""
     directory = tmp_path_factory.mktemp("rejecting")
-    with running_with_mcp(directory, {"on_blocked": "reject"}, _POLICY, tool_groups=40) as stack:
+    policies = ({"on_blocked": "reject"}, _POLICY)
+    with (
+        LoopbackServer(_authenticate) as authenticator,
+        running_with_mcp(directory, *policies, tool_groups=40, authenticator=f"{authenticator.url}/") as stack,
+    ):
+        stack.stack.client.headers["Authorization"] = "Bearer alice"
         yield stack
+
+
+def _authenticate(request: Posted) -> tuple[int, bytes]:
+    """Take a token for the name of its user."""
+    return 200, json.dumps({"principal": json.loads(request.body)["api_key"], "attributes": {}}).encode()
 
 
 def _listed(mcp: McpStack, headers: object, plain: dict[str, str] | None = None, *, url: str | None = None) -> Any:
@@ -35,19 +46,18 @@ def _listed(mcp: McpStack, headers: object, plain: dict[str, str] | None = None,
 
 def test_the_headers_for_a_server_arrive(mcp: McpStack) -> None:
     """Headers under the server's URL, plain headers that the policy takes up, and those that the server sets."""
-    before = mcp.stack.series(TOOLS)
-    response = _listed(mcp, {"X-Tenant": "blue"}, {"X-Subscription": "free"})
-    assert response.status_code == 200, response.text
-    received = mcp.mcp.take()
-    assert sorted(sent(received)) == ["initialize", "notifications/initialized", "tools/list"]
-    for request in received:
-        assert [request.values(name) for name in ("x-tenant", "x-maas-subscription", "x-gateway")] == [
-            ["blue"],
-            ["free"],
-            ["shared"],
-        ]
-    assert mcp.stack.counted(before, contract.DECISIONS_TOTAL, TOOLS) == {("forwarded", TOOLS, "allowed"): 2}
-    assert mcp.stack.counted(before, contract.REQUESTS_TOTAL, TOOLS) == {("clean", TOOLS): 1}
+    names = ("x-tenant", "x-maas-subscription", "x-gateway", "x-user")
+    for user in ("alice", "bob"):
+        before = mcp.stack.series(TOOLS)
+        plain = {"X-Subscription": "free", "Authorization": f"Bearer {user}"}
+        response = _listed(mcp, {"X-Tenant": "blue"}, plain)
+        assert response.status_code == 200, response.text
+        received = mcp.mcp.take()
+        assert sorted(sent(received)) == ["initialize", "notifications/initialized", "tools/list"]
+        for request in received:
+            assert [request.values(name) for name in names] == [["blue"], ["free"], ["shared"], [user]]
+        assert mcp.stack.counted(before, contract.DECISIONS_TOTAL, TOOLS) == {("forwarded", TOOLS, "allowed"): 2}
+        assert mcp.stack.counted(before, contract.REQUESTS_TOTAL, TOOLS) == {("clean", TOOLS): 1}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +79,7 @@ _REFUSED: dict[str, tuple[object, int]] = {
     "a header of a later protocol": ({"mcp_param_x": "evil"}, 403),
     "a header of the operator's list": ({"X-Internal-A": "evil"}, 403),
     "a header that the server sets": ({"X_Gateway": "evil"}, 403),
+    "another user": ({"X_User": "evil"}, 403),
     "a number": ({"X-Tenant": 1}, 400),
     "a list": (["evil"], 400),
     "a string": ("evil", 400),
