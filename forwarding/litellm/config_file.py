@@ -140,7 +140,7 @@ def _numbered(name: object, number: int) -> str:
     suffix = f"#{number + 1}" if number else ""
     if isinstance(name, FromEnvironment):
         return FromEnvironment(name + suffix, name.written + suffix)
-    return f"{name}{suffix}"
+    return f"{_written(name)}{suffix}"
 
 
 def _provider_name(params: Mapping[str, Any]) -> str:
@@ -160,6 +160,11 @@ def _outbound(params: Mapping[str, Any], content: Mapping[str, Any]) -> Mapping[
 
 
 def _written(value: object) -> object:
+    """Return a value, whatever it is, as it is written in the file: what may be printed."""
+    if isinstance(value, Mapping):
+        return {key: _written(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_written(each) for each in value]
     return value.written if isinstance(value, FromEnvironment) else value
 
 

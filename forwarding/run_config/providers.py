@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..policy.mcp import CLIENT_NAMES, mcp_provider
-from .environment import KeyPath, Unset, is_left_out, replace
+from .environment import FromEnvironment, KeyPath, Unset, is_left_out, replace
 from .yaml_document import Document, UnusableFileError, read_document
 
 MODULE = "extra_headers.forwarding"
@@ -120,8 +120,7 @@ def _provider(
     """Return the provider; what is not set where that hides its id, type or module."""
     unset: list[Unset] = []
     provider_id, provider_type, module = (
-        _text(replace(entry.get(key), environment, (*path, key), unset))
-        for key in ("provider_id", "provider_type", "module")
+        _text(entry.get(key), environment, (*path, key), unset) for key in ("provider_id", "provider_type", "module")
     )
     if unset:
         return unset
@@ -152,8 +151,11 @@ def _mapping(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)
+def _text(value: object, environment: Mapping[str, str], path: KeyPath, unset: list[Unset]) -> str | None:
+    """Return what should be text, as the host reads it, and with how it is written, whatever it is."""
+    written = value if value is None else str(value)
+    read = replace(written, environment, path, unset)
+    return read if read is None or isinstance(read, str) else FromEnvironment(str(read), str(written))
 
 
 def _misspelt(entry: Mapping[Any, Any], path: KeyPath) -> Iterator[KeyPath]:

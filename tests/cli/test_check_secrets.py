@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.conftest import Invoke, Write, entry, provider
+from tests.cli.conftest import Invoke, Outcome, Write, entry, provider
 
 _SETTINGS = [
     "{allow: ['${env.CANARY}', x-a]}",
@@ -55,14 +55,29 @@ def test_explain_prints_no_value_of_the_environment(
 def test_ids_and_types_of_the_environment_are_shown_as_written(
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """`${env.VLLM_API_TOKEN}` for `${env.VLLM_API_TOKEN:+vllm}` is a mistake that must not print the token."""
-    monkeypatch.setenv("CANARY", "sk-canary")
-    config = provider("{}", provider_id="${env.CANARY}", kind="${env.CANARY}") + entry("${env.CANARY}", "inline::x")
+    """`${env.VLLM_API_TOKEN}` for `${env.VLLM_API_TOKEN:+vllm}` is a mistake that must not print the token.
 
-    done = invoke("check", "--format", form, write(config))
+    Found by fuzzing: it was printed where the token is a number, and where an id is no text but has the token in it.
+    """
+    for canary in ("sk-canary", "31415926"):
+        monkeypatch.setenv("CANARY", canary)
+        for ref in ("${env.CANARY}", "{a: '${env.CANARY}'}", "[['${env.CANARY}']]"):
+            config = provider("{}", provider_id=ref, kind=ref) + entry(ref, "inline::x") + entry(ref, "inline::x", "{}")
+            _shows_no(canary, invoke("check", "--format", form, write(config)), "${env.CANARY}")
+        for ref in ("os.environ/CANARY", "{a: os.environ/CANARY}", "[{a: [os.environ/CANARY]}, os.environ/CANARY]"):
+            params = f"{{model: {ref}, custom_llm_provider: {ref}}}"
+            model = (
+                f"{{model_name: {ref}, litellm_params: {params}, model_info: {{extra_headers: {{set: {{x-a: b}}}}}}}}"
+            )
+            config = (
+                f"model_list: [{model}, {model.replace('x-a: b', 'x-b: b')}]\nlitellm_settings: {{callbacks: [{ref}]}}"
+            )
+            _shows_no(canary, invoke("check", "--format", form, write(config)), "os.environ/CANARY")
 
-    assert "sk-canary" not in done.out
-    assert "${env.CANARY}" in done.out
+
+def _shows_no(canary: str, done: Outcome, reference: str) -> None:
+    assert canary not in done.out + done.err
+    assert reference in done.out
 
 
 def test_nothing_else_of_a_provider_is_shown(invoke: Invoke, write: Write) -> None:

@@ -40,6 +40,8 @@ _RUN_CONFIGS: tuple[object, ...] = (
                     },
                 },
                 {"provider_id": "b", "provider_type": "remote::openai", "config": {"extra-headers": True}},
+                # Found: a value of the environment was shown in what should have been text.
+                {"provider_id": ["${env.A}"], "provider_type": {"a": "${env.A}"}, "extra_headers": True},
             ],
             "tool_runtime": [{"provider_id": "mcp", "provider_type": "remote::model-context-protocol"}],
             "responses": [
