@@ -57,9 +57,10 @@ def start() -> None:
     subprocess.run(["callgrind_control", "--instr=on", str(os.getpid())], capture_output=True, check=True)  # noqa: S603, S607
 
 
-def call_each(subjects: Mapping[str, Callable[[], object]]) -> None:
-    """Count each subject, in the program."""
+def call_each(subjects: Mapping[str, Callable[[], object]], prepare: Callable[[int], None] = lambda _: None) -> None:
+    """Count each subject, in the program; `prepare` is called before so many calls of a subject, and not counted."""
     for subject in subjects.values():
+        prepare(2 * _CALLS)
         for _ in range(_CALLS):
             subject()
         os.getsid(0)

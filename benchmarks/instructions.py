@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ogx.core.request_headers import PROVIDER_DATA_VAR
 
 from benchmarks.callgrind import UNIT, call_each, counted, is_installed, start
-from benchmarks.cost_of_a_request import COMPARED, REFERENCE, VALUES, serving, ten_headers
+from benchmarks.cost_of_a_request import COMPARED, REFERENCE, VALUES, Requests, ten_headers
 from benchmarks.nothing_to_forward import OFF, ON, REQUESTS, clients
 from benchmarks.sidebyside import Row
 
@@ -27,11 +27,11 @@ def rows() -> Iterator[Row]:
 def _main() -> None:
     start()
     names: list[str] = []
-    with serving():
-        for kind in VALUES:
-            subjects = ten_headers(kind)
-            call_each(subjects)
-            names += (f"{kind}: {what}" for what in subjects)
+    requests = Requests()
+    for kind in VALUES:
+        subjects = ten_headers(kind, requests)
+        call_each(subjects, requests.prepare)
+        names += (f"{kind}: {what}" for what in subjects)
     subjects = clients()
     for request, provider_data in REQUESTS.items():
         token = PROVIDER_DATA_VAR.set(provider_data)

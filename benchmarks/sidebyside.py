@@ -59,10 +59,23 @@ def at_most_more(much: float, what: str, unit: str, ours: Timing, reference: Tim
     return Row(what, unit, ours, reference, f"<= +{much:g} {unit}", ours.median - reference.median <= much)
 
 
-def measure(subjects: Mapping[str, Callable[[], object]]) -> dict[str, Timing]:
-    """Return the timing of one call of each subject, in microseconds of processor time: others may be busy, too."""
+def measure(
+    subjects: Mapping[str, Callable[[], object]], prepare: Callable[[int], None] = lambda _: None
+) -> dict[str, Timing]:
+    """Return the timing of one call of each subject, in microseconds of processor time: others may be busy, too.
+
+    Args:
+        subjects: what to time, by name.
+        prepare: called before so many calls of a subject, and not timed.
+
+    """
     timers = {name: timeit.Timer(subject, timer=time.process_time) for name, subject in subjects.items()}
-    calls = {name: max(1, int(_ROUND_SECONDS / (timer.timeit(200) / 200))) for name, timer in timers.items()}
+
+    def timed(timer: timeit.Timer, calls: int) -> float:
+        prepare(calls)
+        return timer.timeit(calls)
+
+    calls = {name: max(1, int(_ROUND_SECONDS / (timed(timer, 200) / 200))) for name, timer in timers.items()}
     taken: dict[str, list[float]] = {name: [] for name in timers}
     gc.freeze()  # a collection looks at what the rounds leave behind, not at all that the host has loaded
     gc.disable()
@@ -70,8 +83,8 @@ def measure(subjects: Mapping[str, Callable[[], object]]) -> dict[str, Timing]:
         for _ in range(_ROUNDS):
             for name, timer in timers.items():
                 gc.collect()
-                timer.timeit(max(1, calls[name] // 10))  # after a collection, the processor's caches are cold
-                taken[name].append(1e6 * timer.timeit(calls[name]) / calls[name])
+                timed(timer, max(1, calls[name] // 10))  # after a collection, the processor's caches are cold
+                taken[name].append(1e6 * timed(timer, calls[name]) / calls[name])
     finally:
         gc.enable()
         gc.unfreeze()
