@@ -62,7 +62,8 @@ class AuditLog:
             return
         if (suppressed := (self._clean_limit if clean else self._limit).admit()) is None:
             return
-        fields = dict(attributes)
+        # A list is shared with other requests, and whoever handles log records may change what it is given.
+        fields = {key: list(value) if isinstance(value, list) else value for key, value in attributes.items()}
         if evaluation is not None:
             fields |= _stopped([d for d in evaluation.decisions if d.kind is not DecisionKind.FORWARDED])
         if identity_headers is not None and identity_headers.missing:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Self
+from typing import NamedTuple, Self
 
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -20,12 +20,11 @@ from extra_headers.forwarding.policy.identity import IdentityHeaderResult, Ident
 
 from . import contract
 from .contract import METRICS
+from .remembered import remembered
 
 _log = logging.getLogger(__name__)
 
 _EXEMPLAR_SECONDS = 1.0
-# Looked up once: an enum's members are found by way of a descriptor, on the path of every header.
-_FORWARDED, _BLOCKED = DecisionKind.FORWARDED, DecisionKind.BLOCKED
 
 # An evaluation takes microseconds; the tail shows a machine that is out of CPU.
 _EVALUATION_BUCKETS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2)
@@ -95,6 +94,16 @@ def _installed_version() -> str:
         return "unknown"
 
 
+class _Counts(NamedTuple):
+    """What requests with the same decisions add to the counters."""
+
+    request: Counter
+    headers: tuple[tuple[Counter, int], ...]
+    """Without exemplars."""
+    stopped: Mapping[Reason, int]
+    """With exemplars."""
+
+
 class ProviderMetrics:
     """The series of one provider. Every combination of decision and reason exists from the start, at zero."""
 
@@ -102,7 +111,6 @@ class ProviderMetrics:
         provider = labels.provider
         self._provider = provider
         self._blocked_names = metrics.blocked_names
-        self._blocked_children: dict[tuple[Reason, str], Counter] = {}
         self._by_reason = {
             reason: metrics.decisions.labels(provider, kind.value, reason.value)
             for kind, reasons in REASONS.items()
@@ -147,23 +155,28 @@ class ProviderMetrics:
                 its ids as an exemplar; one each second, since a scrape sees only the last.
 
         """
-        self._requests[evaluation.outcome].inc()
+        counts = remembered(self._counts, evaluation)
+        counts.request.inc()
         self._seconds.observe(seconds)
-        if evaluation.forwarded:
-            self._by_reason[Reason.ALLOWED].inc(len(evaluation.forwarded))
-            if len(evaluation.forwarded) == len(evaluation.decisions):
-                return
-        counts: dict[Reason, int] = {}
+        for child, count in counts.headers:
+            child.inc(count)
+        if counts.stopped:
+            exemplars = self._exemplars(counts.stopped, context)
+            for reason, count in counts.stopped.items():
+                self._by_reason[reason].inc(count, exemplars.get(reason))
+
+    def _counts(self, evaluation: Evaluation) -> _Counts:
+        names: Tally[Counter] = Tally()
+        stopped: Tally[Reason] = Tally()
         for decision in evaluation.decisions:
-            if decision.kind is _FORWARDED:
-                continue
-            reason = decision.reason
-            counts[reason] = counts.get(reason, 0) + 1
-            if decision.kind is _BLOCKED:
-                self._blocked_child(reason, decision.rule or contract.OTHER_HEADER).inc()
-        exemplars = self._exemplars(counts, context)
-        for reason, count in counts.items():
-            self._by_reason[reason].inc(count, exemplars.get(reason))
+            if decision.kind is not DecisionKind.FORWARDED:
+                stopped[decision.reason] += 1
+            if decision.kind is DecisionKind.BLOCKED:
+                header = decision.rule or contract.OTHER_HEADER
+                names[self._blocked_names.labels(self._provider, decision.reason.value, header)] += 1
+        if evaluation.forwarded:
+            names[self._by_reason[Reason.ALLOWED]] = len(evaluation.forwarded)
+        return _Counts(self._requests[evaluation.outcome], tuple(names.items()), dict(stopped))
 
     def _exemplars(self, reasons: Iterable[Reason], context: SpanContext | None) -> dict[Reason, dict[str, str]]:
         """Return an exemplar for each reason that has had none within the last second."""
@@ -176,13 +189,6 @@ class ProviderMetrics:
         self._next_exemplar.update(dict.fromkeys(due, now + _EXEMPLAR_SECONDS))
         ids = {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
         return dict.fromkeys(due, ids)
-
-    def _blocked_child(self, reason: Reason, header: str) -> Counter:
-        child = self._blocked_children.get((reason, header))
-        if child is None:
-            child = self._blocked_names.labels(self._provider, reason.value, header)
-            self._blocked_children[reason, header] = child
-        return child
 
 
 class _ShadowMetrics:

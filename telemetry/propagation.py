@@ -21,6 +21,11 @@ _CALLERS_TRACE_ID = "extra_headers.callers_trace_id"
 _TRACEPARENT = "traceparent"
 
 
+def sends_trace_context() -> bool:
+    """Return whether the caller of the current request sent a trace context."""
+    return get_value(_CALLERS_TRACE_ID) is not None
+
+
 def is_callers_trace(trace_id: int) -> bool:
     """Return whether the caller of the current request chose this trace id, by sending a trace context."""
     return trace_id != trace.INVALID_TRACE_ID and get_value(_CALLERS_TRACE_ID) == trace_id

@@ -36,24 +36,27 @@ def redact(span: Span, names: Iterable[str], values: Iterable[str] = ()) -> None
     redaction = state.get(_MARK)
     if not isinstance(redaction, _Redaction):
         redaction = state[_MARK] = _Redaction(span)
-        for method in (redaction.set_attribute, redaction.set_attributes, redaction.add_event, redaction.set_status):
-            state[method.__name__] = method
+        state["set_attribute"], state["set_attributes"] = redaction.set_attribute, redaction.set_attributes
+        state["add_event"], state["set_status"] = redaction.add_event, redaction.set_status
     redaction.cover(names, values)
     # Reading attributes is the SDK's; the API can only write them.
     attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
-    for key in [key for key in attributes if key.startswith(_PREFIXES)]:
-        redaction.set_attribute(key, attributes[key])
+    if _may_have_captured(attributes):
+        for key in [key for key in attributes if key.startswith(_PREFIXES)]:
+            redaction.set_attribute(key, attributes[key])
 
 
 class _Redaction:
     """Takes the place of the methods of one span that write text to it."""
 
+    __slots__ = ("_covered", "_names", "_of_class", "_span", "_values", "_whole")
+
     def __init__(self, span: Span) -> None:
         self._span = ref(span)  # which refers to this object: a cycle would leave every span to the garbage collector
         self._of_class: Any = type(span)
         self._covered: list[tuple[Iterable[str], Iterable[str]]] = []
-        self._names: set[str] = set()
-        self._values: set[str] = set()
+        self._names: frozenset[str] = frozenset()
+        self._values: frozenset[str] = frozenset()
         self._whole: re.Pattern[str] | None = None
 
     def cover(self, names: Iterable[str], values: Iterable[str]) -> None:
@@ -64,17 +67,17 @@ class _Redaction:
         """Read what is covered: not before it matters, because most spans have no captured header and no exception."""
         while self._covered:
             names, values = self._covered.pop()
-            self._names.update(map(_comparable, names))
-            self._values.update(filter(None, values))
+            self._names = self._names.union(map(_comparable, names))
+            self._values = self._values.union(filter(None, values))
             self._whole = None
 
     def set_attribute(self, key: str, value: Any) -> None:
         self._of_class.set_attribute(self._span(), key, self._redacted(key, value))
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        self._of_class.set_attributes(
-            self._span(), {key: self._redacted(key, value) for key, value in attributes.items()}
-        )
+        if _may_have_captured(attributes):
+            attributes = {key: self._redacted(key, value) for key, value in attributes.items()}
+        self._of_class.set_attributes(self._span(), attributes)
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
         if attributes:
@@ -115,6 +118,11 @@ class _Redaction:
             if len(value) >= _MIN_CHARACTERS_IN_TEXT:
                 shown = shown.replace(value, contract.REDACTED)
         return shown
+
+
+def _may_have_captured(attributes: Iterable[str]) -> bool:
+    """Return whether a key may be that of a captured header: one look at all keys, because most spans have none."""
+    return ".header." in "\n".join(attributes)
 
 
 def _comparable(header_name: str) -> str:

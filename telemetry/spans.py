@@ -20,12 +20,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation, Outcome
+from extra_headers.forwarding.policy.decision import DecisionKind, Evaluation, Outcome
 from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
 from . import contract
-from .propagation import is_callers_trace
+from .propagation import is_callers_trace, sends_trace_context
 from .redaction import redact
+from .remembered import remembered
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
@@ -77,11 +78,10 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
         mcp_server: the MCP server that the headers are for; None for a model provider.
 
     """
-    attributes = {} if evaluation is None else _evaluation_attributes(evaluation)
+    attributes = {} if evaluation is None else dict(remembered(_evaluation_attributes, evaluation))
     attributes[contract.ATTR_PROVIDER] = provider
     attributes[contract.ATTR_POLICY] = policy
-    span = _request_span()
-    if span.is_recording() and is_callers_trace(span.get_span_context().trace_id):
+    if _is_callers_trace():
         attributes[contract.ATTR_TRACE_ID_FROM_CALLER] = True
     if mcp_server is not None:
         attributes[contract.ATTR_MCP_SERVER] = mcp_server[: contract.MAX_NAME_CHARACTERS]
@@ -103,13 +103,20 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
     return attributes
 
 
+def _is_callers_trace() -> bool:
+    if not sends_trace_context():
+        return False
+    span = _request_span()
+    return span.is_recording() and is_callers_trace(span.get_span_context().trace_id)
+
+
 def _evaluation_attributes(evaluation: Evaluation) -> dict[str, AttributeValue]:
-    forwarded = evaluation.forwarded
-    blocked: list[Decision] = []
-    malformed: list[Decision] = []
-    if len(forwarded) != len(evaluation.decisions):
-        blocked = [d for d in evaluation.decisions if d.kind is DecisionKind.BLOCKED]
-        malformed = [d for d in evaluation.decisions if d.kind is DecisionKind.MALFORMED]
+    forwarded, blocked, malformed = (
+        [d for d in evaluation.decisions if d.kind is kind]
+        for kind in (DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED)
+    )
+    if evaluation.outcome is Outcome.REJECTED:
+        forwarded = []
     attributes: dict[str, AttributeValue] = {
         contract.ATTR_OUTCOME: evaluation.outcome.value,
         contract.ATTR_FORWARDED_COUNT: len(forwarded),
@@ -117,7 +124,7 @@ def _evaluation_attributes(evaluation: Evaluation) -> dict[str, AttributeValue]:
         contract.ATTR_MALFORMED_COUNT: len(malformed),
     }
     if forwarded:
-        attributes[contract.ATTR_FORWARDED_NAMES] = _capped(forwarded)
+        attributes[contract.ATTR_FORWARDED_NAMES] = _capped([d.name for d in forwarded if d.name is not None])
     if blocked:
         attributes[contract.ATTR_BLOCKED_NAMES] = _capped([d.name for d in blocked if d.name is not None])
         attributes[contract.ATTR_BLOCKED_REASONS] = sorted({d.reason.value for d in blocked})
@@ -195,7 +202,7 @@ def record_decision(
         )
         span.end()
         link = span.get_span_context()
-    origins = _origins([base_url]) | _origins_by_provider.get(str(attributes[contract.ATTR_PROVIDER]), frozenset())
+    origins = _origins_of_call(base_url, _origins_by_provider.get(str(attributes[contract.ATTR_PROVIDER])))
     _client_call.set(ClientCall(attributes, origins, added, link))
     return span.get_span_context()
 
@@ -290,6 +297,11 @@ def annotate_client_span(span: "Span") -> None:
 def note_provider_urls(provider: str, urls: Iterable[str]) -> None:
     """Note the URLs that a provider's settings name: some of its calls may go to another one than `base_url`."""
     _origins_by_provider[provider] = _origins(urls)
+
+
+@lru_cache(maxsize=256)
+def _origins_of_call(base_url: str, of_provider: frozenset[_Origin] | None) -> frozenset[_Origin]:
+    return _origins([base_url]).union(of_provider or ())
 
 
 def _origins(urls: Iterable[str]) -> frozenset[_Origin]:

@@ -8,11 +8,12 @@ from typing import Any
 
 from .decision import Decision, DecisionKind, Evaluation, Reason
 from .field_names import are_strings, is_field_value, is_visible
-from .matcher import matcher
+from .matcher import Faults, matcher
 from .model import Limits, Policy
 from .provider_data import RepeatedKeys, with_every_pair
 
 _FORWARDED, _BLOCKED, _MALFORMED = DecisionKind.FORWARDED, DecisionKind.BLOCKED, DecisionKind.MALFORMED
+_ENVELOPE = (Decision(None, _MALFORMED, Reason.ENVELOPE),)
 
 
 def evaluate(headers: object, policy: Policy, outbound_names: Iterable[str] = frozenset()) -> Evaluation:
@@ -45,22 +46,23 @@ def evaluate(headers: object, policy: Policy, outbound_names: Iterable[str] = fr
     by_name = matcher(policy, frozenset(outbound_names)).decide(names)
     if by_name.clean and _all_pass(values, policy.limits, by_name.length):
         return Evaluation(given, by_name.decisions)
-    forwarded, decisions = _with_values(names, values, by_name.decisions, policy.limits)
+    forwarded, faults = _with_values(names, values, by_name.decisions, policy.limits)
+    decisions = by_name.with_faults(faults)
     rejected_for = _rejected_for(decisions, policy)
-    return Evaluation({} if rejected_for else forwarded, tuple(decisions), rejected_for)
+    return Evaluation({} if rejected_for else forwarded, decisions, rejected_for)
 
 
 def malformed_envelope(policy: Policy) -> Evaluation:
     """Return the evaluation of extra headers that are no JSON object, or stand in provider data that is none."""
-    decision = Decision(None, _MALFORMED, Reason.ENVELOPE)
-    return Evaluation({}, (decision,), _rejected_for((decision,), policy))
+    return Evaluation({}, _ENVELOPE, _rejected_for(_ENVELOPE, policy))
 
 
 def _rejected_for(decisions: Iterable[Decision], policy: Policy) -> DecisionKind | None:
-    kinds = {decision.kind for decision in decisions}
-    if policy.on_malformed == "reject" and _MALFORMED in kinds:
+    if policy.on_malformed == "reject" and any(decision.kind is _MALFORMED for decision in decisions):
         return _MALFORMED
-    return _BLOCKED if policy.on_blocked == "reject" and _BLOCKED in kinds else None
+    if policy.on_blocked == "reject" and any(decision.kind is _BLOCKED for decision in decisions):
+        return _BLOCKED
+    return None
 
 
 def _all_pass(values: tuple[Any, ...], limits: Limits, length_of_names: int) -> bool:
@@ -77,25 +79,27 @@ def _all_pass(values: tuple[Any, ...], limits: Limits, length_of_names: int) -> 
 
 def _with_values(
     names: tuple[Any, ...], values: tuple[Any, ...], by_name: tuple[Decision, ...], limits: Limits
-) -> tuple[dict[str, str], list[Decision]]:
-    """Return the headers that pass, and the decision on each, now that the values are known."""
+) -> tuple[dict[str, str], Faults]:
+    """Return the headers that pass, and the faults of values."""
     max_value = limits.max_value_bytes
     forwarded: dict[str, str] = {}
-    decisions: list[Decision] = []
-    total = 0
-    for name, value, by_its_name in zip(names, values, by_name, strict=True):
-        decision = by_its_name
+    faults: list[tuple[int, Reason]] = []
+    for position, value in enumerate(values):
         if type(value) is not str:
-            decision = decision.as_malformed(Reason.TYPE)
-        elif decision.kind is _FORWARDED:
+            faults.append((position, Reason.TYPE))
+        elif by_name[position].kind is _FORWARDED:
             if len(value) > max_value:
-                decision = decision.as_malformed(Reason.TOO_LARGE)
+                faults.append((position, Reason.TOO_LARGE))
             elif not is_field_value(value):
-                decision = decision.as_malformed(Reason.VALUE)
+                faults.append((position, Reason.VALUE))
             else:
-                forwarded[name] = value
-                total += len(name) + len(value)
-        decisions.append(decision)
-    if total > limits.max_total_bytes:
-        return {}, [d.as_malformed(Reason.TOO_LARGE) if d.kind is _FORWARDED else d for d in decisions]
-    return forwarded, decisions
+                forwarded[names[position]] = value
+    if sum(map(len, forwarded)) + sum(map(len, forwarded.values())) > limits.max_total_bytes:
+        found = {position for position, _ in faults}
+        faults += [
+            (position, Reason.TOO_LARGE)
+            for position, decision in enumerate(by_name)
+            if decision.kind is _FORWARDED and position not in found
+        ]
+        forwarded = {}
+    return forwarded, tuple(faults)

@@ -26,7 +26,7 @@ class _NameDecision:
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class NameDecisions:
     """The decisions on the headers of a request, as far as their names alone decide."""
 
@@ -36,6 +36,28 @@ class NameDecisions:
     """Whether all are `forwarded`."""
     length: int
     """Of all names together, in characters; where they are clean, in bytes, too."""
+    _latest: tuple["Faults", tuple[Decision, ...]] | None = None
+
+    def with_faults(self, faults: "Faults") -> tuple[Decision, ...]:
+        """Return the decisions on headers with these names, some of whose values are at fault.
+
+        For the same faults as the last time it is the same tuple, by which telemetry recognizes it.
+        """
+        if not faults:
+            return self.decisions
+        latest = self._latest
+        if latest is not None and latest[0] == faults:
+            return latest[1]
+        changed = list(self.decisions)
+        for position, reason in faults:
+            changed[position] = changed[position].as_malformed(reason)
+        decisions = tuple(changed)
+        self._latest = (faults, decisions)
+        return decisions
+
+
+type Faults = tuple[tuple[int, Reason], ...]
+"""Positions of the headers whose values are at fault, and why."""
 
 
 class _Patterns:
