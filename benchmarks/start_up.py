@@ -10,7 +10,8 @@ from benchmarks.sidebyside import Row, Timing
 
 _PROCESSES = 5
 
-_HOST = "import ogx.core.server.server, ogx.core.distribution, ogx.providers.remote.inference.vllm.vllm"
+_REGISTRY = ", ".join(f"ogx.providers.registry.{api}" for api in ("inference", "responses", "tool_runtime"))
+_HOST = f"import ogx.core.server.server, ogx.core.distribution, ogx.providers.remote.inference.vllm.vllm, {_REGISTRY}"
 # What the host loads with OGX_METRICS_ENDPOINT_ENABLED=1.
 _METRICS = "import opentelemetry.exporter.prometheus, opentelemetry.sdk.metrics, opentelemetry.sdk.resources"
 

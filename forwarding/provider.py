@@ -3,8 +3,7 @@
 from functools import cache
 from typing import Any
 
-from .ogx.host import current_host
-from .ogx.specs import extended_spec
+from .ogx.specs import built_in_specs, extended_spec
 
 
 def get_provider_spec() -> list[Any]:
@@ -18,4 +17,4 @@ def get_provider_spec() -> list[Any]:
 @cache
 def _extended_specs() -> tuple[Any, ...]:
     # The host asks once for each entry of the run config.
-    return tuple(extended_spec(spec) for spec in current_host().provider_specs())
+    return tuple(extended_spec(spec) for spec in built_in_specs().values())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple, Self
+from typing import Self
 
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -94,14 +94,17 @@ def _installed_version() -> str:
         return "unknown"
 
 
-class _Counts(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Counts:
     """What requests with the same decisions add to the counters."""
 
     request: Counter
-    headers: tuple[tuple[Counter, int], ...]
-    """Without exemplars."""
-    stopped: Mapping[Reason, int]
-    """With exemplars."""
+    forwarded: int
+    stopped: tuple[tuple[Reason, int], ...]
+    blocked: Mapping[tuple[Reason, str], int]
+    """By reason and header."""
+    blocked_names: tuple[tuple[Counter, int], ...] | None = None
+    """The series for it; None before the first request, because the disk of several workers may have no room for it."""
 
 
 class ProviderMetrics:
@@ -116,6 +119,7 @@ class ProviderMetrics:
             for kind, reasons in REASONS.items()
             for reason in reasons
         }
+        self._allowed = self._by_reason[Reason.ALLOWED]
         self._requests = {outcome: metrics.requests.labels(provider, outcome.value) for outcome in Outcome}
         self._seconds = metrics.evaluation_seconds.labels(provider)
         self._next_exemplar: dict[Reason, float] = {}
@@ -158,32 +162,39 @@ class ProviderMetrics:
         counts = remembered(self._counts, evaluation)
         counts.request.inc()
         self._seconds.observe(seconds)
-        for child, count in counts.headers:
+        if counts.forwarded:
+            self._allowed.inc(counts.forwarded)
+        if not counts.stopped:
+            return
+        exemplars = self._exemplars(counts.stopped, context)
+        for reason, count in counts.stopped:
+            self._by_reason[reason].inc(count, exemplars.get(reason))
+        if counts.blocked_names is None:
+            counts.blocked_names = tuple(
+                (self._blocked_names.labels(self._provider, reason.value, header), count)
+                for (reason, header), count in counts.blocked.items()
+            )
+        for child, count in counts.blocked_names:
             child.inc(count)
-        if counts.stopped:
-            exemplars = self._exemplars(counts.stopped, context)
-            for reason, count in counts.stopped.items():
-                self._by_reason[reason].inc(count, exemplars.get(reason))
 
     def _counts(self, evaluation: Evaluation) -> _Counts:
-        names: Tally[Counter] = Tally()
-        stopped: Tally[Reason] = Tally()
-        for decision in evaluation.decisions:
-            if decision.kind is not DecisionKind.FORWARDED:
-                stopped[decision.reason] += 1
-            if decision.kind is DecisionKind.BLOCKED:
-                header = decision.rule or contract.OTHER_HEADER
-                names[self._blocked_names.labels(self._provider, decision.reason.value, header)] += 1
-        if evaluation.forwarded:
-            names[self._by_reason[Reason.ALLOWED]] = len(evaluation.forwarded)
-        return _Counts(self._requests[evaluation.outcome], tuple(names.items()), dict(stopped))
+        stopped = [d for d in evaluation.decisions if d.kind is not DecisionKind.FORWARDED]
+        blocked = [(d.reason, d.rule or contract.OTHER_HEADER) for d in stopped if d.kind is DecisionKind.BLOCKED]
+        return _Counts(
+            self._requests[evaluation.outcome],
+            len(evaluation.forwarded),
+            tuple(Tally(d.reason for d in stopped).items()),
+            Tally(blocked),
+        )
 
-    def _exemplars(self, reasons: Iterable[Reason], context: SpanContext | None) -> dict[Reason, dict[str, str]]:
+    def _exemplars(
+        self, stopped: Iterable[tuple[Reason, int]], context: SpanContext | None
+    ) -> dict[Reason, dict[str, str]]:
         """Return an exemplar for each reason that has had none within the last second."""
         if context is None or not context.trace_flags.sampled:
             return {}
         now = time.monotonic()
-        due = [reason for reason in reasons if now >= self._next_exemplar.get(reason, now)]
+        due = [reason for reason, _ in stopped if now >= self._next_exemplar.get(reason, now)]
         if not due:
             return {}
         self._next_exemplar.update(dict.fromkeys(due, now + _EXEMPLAR_SECONDS))

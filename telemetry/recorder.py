@@ -1,4 +1,7 @@
-"""Records evaluated requests of one provider: counters, spans and audit log, and never at the request's expense."""
+"""Records evaluated requests of one provider: counters, spans and audit log, and never at the request's expense.
+
+Modules that only some settings need are imported where the setting is read, so that other servers start faster.
+"""
 
 import logging
 import re
@@ -14,10 +17,7 @@ from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 from . import spans
 from .audit import AuditLog
 from .audit_sinks import LineSink, LoggerSink
-from .endpoint import start_endpoint
 from .metrics import Metrics, ProviderLabels, ProviderMetrics
-from .multiprocess import prepare_directory
-from .otel_metrics import create_otel_counters
 from .rate_limit import RateLimit
 from .settings import TelemetrySettings
 from .startup import log_metrics_location
@@ -196,6 +196,8 @@ def _process_metrics() -> Metrics | None:
     """Set up what is once for each process: the metric families, their endpoint, their OpenTelemetry twins."""
     settings = _process_settings()
     if settings.multiprocess_directory is not None:
+        from .multiprocess import prepare_directory  # noqa: PLC0415 - see above
+
         try:
             prepare_directory(settings.multiprocess_directory)
         except OSError as error:
@@ -203,8 +205,13 @@ def _process_metrics() -> Metrics | None:
             return None
     metrics = Metrics.in_registry()
     if metrics is not None:
-        start_endpoint(settings)
+        if settings.metrics_port is not None:
+            from .endpoint import start_endpoint  # noqa: PLC0415 - see above
+
+            start_endpoint(settings)
         log_metrics_location(settings)
         if settings.otel_metrics:
+            from .otel_metrics import create_otel_counters  # noqa: PLC0415 - see above
+
             create_otel_counters(metrics)
     return metrics

@@ -224,7 +224,12 @@ def _request_span() -> trace.Span:
 
 def undecided_call(base_url: str) -> ClientCall:
     """Return what the CLIENT spans of calls to a provider are to carry where there is nothing to decide."""
-    return ClientCall({}, _origins([base_url]), {}, None)
+    return _call_without_decision(_origins([base_url]))
+
+
+@lru_cache(maxsize=256)
+def _call_without_decision(origins: frozenset[_Origin]) -> ClientCall:
+    return ClientCall({}, origins, {}, None)
 
 
 def current_call() -> ClientCall | None:
@@ -245,8 +250,7 @@ def clear_decision(provider: str | None = None) -> None:
 
     """
     if provider is not None:
-        origins = _origins_by_provider.get(provider, frozenset())
-        _client_call.set(ClientCall({}, origins, {}, None))
+        _client_call.set(_call_without_decision(_origins_by_provider.get(provider, frozenset())))
     elif _client_call.get() is not None:
         _client_call.set(None)
 

@@ -87,7 +87,9 @@ class Forwarder:
         hook, body = self._host.hook, _body.get()
         provider_data, state = hook.current()
         plain = state.taken_up(self._policy.from_request) if state.plain else None
-        headers = merged((), state.headers(provider_data or {}, self._field), plain, body and body.headers)
+        headers = state.headers(provider_data or {}, self._field)
+        if plain is not None or body is not None:
+            headers = merged((), headers, plain, body and body.headers)
         if body is not None and body.options:
             headers = NOT_AN_OBJECT
         if headers is None and not self._policy.set:

@@ -5,6 +5,7 @@ makes it when asked for; a provider type that nobody configures is never importe
 """
 
 import importlib
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -13,7 +14,6 @@ from pydantic import Field, create_model
 from ..policy.mcp import mcp_provider, unfit_settings
 from .binding import ProviderBinding
 from .host import current_host
-from .mcp import McpForwarder, forwarding_provider
 from .mixins import make_forwarding
 
 _CONFIG_PREFIX = "Config_"
@@ -38,11 +38,15 @@ def __getattr__(name: str) -> type[Any]:
 
 # Each of a thousand providers of one type needs the same spec and class.
 @cache
+def built_in_specs() -> Mapping[str, Any]:
+    """Return the host's specs of built-in providers that can have extra headers, by their suffix."""
+    return {_suffix(spec): spec for spec in current_host().provider_specs()}
+
+
 def _built_in_spec(suffix: str) -> Any:
-    for spec in current_host().provider_specs():
-        if _suffix(spec) == suffix:
-            return spec
-    raise AttributeError(f"{current_host().package} has no provider {suffix!r}")
+    if (spec := built_in_specs().get(suffix)) is None:
+        raise AttributeError(f"{current_host().package} has no provider {suffix!r}")
+    return spec
 
 
 @cache
@@ -85,6 +89,8 @@ def _forwarding(provider: Any, config: Any, spec: Any) -> Any:
         return provider
     host, setting = current_host(), config.extra_headers
     if (kind := mcp_provider(spec.api.value, spec.provider_type)) is not None:
+        from .mcp import McpForwarder, forwarding_provider  # noqa: PLC0415 - most servers forward to no MCP server
+
         check = partial(unfit_settings, kind=kind)
         binding = ProviderBinding(host, spec.provider_type, setting, {}, make_forwarder=McpForwarder, check=check)
         return forwarding_provider(provider, binding, kind, host)

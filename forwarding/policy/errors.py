@@ -4,7 +4,6 @@ Knows pydantic's errors and no policy. It never shows what somebody wrote, excep
 """
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -107,6 +106,8 @@ def _unknown_setting(path: Sequence[str | int], model: type[BaseModel]) -> str:
     known = f"known are {', '.join(within.model_fields)}"
     if within is not model and name in model.model_fields:
         return f"a shadow policy has no such setting: it decides on the headers of the live one and never acts; {known}"
+    from difflib import get_close_matches  # noqa: PLC0415 - only a server with a mistake in its settings needs it
+
     nearest = get_close_matches(str(name).lower(), within.model_fields, n=1)
     hint = f"did you mean `{nearest[0]}`? " if nearest else ""
     return f"unknown setting; {hint}{known}"

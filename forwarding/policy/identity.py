@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from .decision import MissingIdentityError
 from .field_names import is_field_value
@@ -29,19 +30,18 @@ class User:
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Placeholder:
+class _Placeholder(NamedTuple):
     """A `${user.…}` placeholder: id, tenant, or one value of an attribute."""
 
     part: str
-    index: int | None = None
+    element: int | None = None
 
     def value(self, user: User) -> object:
-        if self.index is None:
+        if self.element is None:
             return user.id if self.part == "id" else user.tenant
         values = user.attributes.get(self.part)
         # A string is a sequence, too, and its first character is nobody's team.
-        return values[self.index] if isinstance(values, list | tuple) and self.index < len(values) else None
+        return values[self.element] if isinstance(values, list | tuple) and self.element < len(values) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,7 @@ class MissingReason(StrEnum):
     """The value is not printable ASCII, has white space at an edge, or is longer than `limits.max_value_bytes`."""
 
 
-@dataclass(frozen=True, slots=True)
-class MissingHeader:
+class MissingHeader(NamedTuple):
     """A header that the server cannot set for a caller."""
 
     name: str

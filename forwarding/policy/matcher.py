@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .blocklist import CORE_BLOCKLIST
 from .decision import Decision, DecisionKind, Reason
@@ -19,8 +20,7 @@ _REMEMBERED_NAMES_OF_REQUESTS = 4096
 _REMEMBERED_POLICIES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _NameDecision:
+class _NameDecision(NamedTuple):
     normalized: str | None
     """The form in which names are compared; None where the name is not a field name within the limit."""
     decision: Decision
