@@ -8,19 +8,21 @@ from typing import Any
 
 from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation
 
-_MAX_HEADERS = 4096
+_MAX_BYTES = 2 << 20
+_BYTES_OF_A_HEADER = 256
+"""Of a decision and what is derived from it, without the characters of the name; rounded up."""
 
 type _Key = tuple[Callable[[Evaluation], Any], int, DecisionKind | None, bool]
 
 # `evaluate` returns the same tuple of decisions for the same names, so the identity of the tuple is enough: nothing is
 # compared, and no caller can choose what collides. An entry keeps its tuple alive, and with it the identity.
 _derived: dict[_Key, tuple[tuple[Decision, ...], Any]] = {}
-_headers = 0
+_bytes = 0
 
 
 def remembered[T](derive: Callable[[Evaluation], T], evaluation: Evaluation) -> T:
     """Return `derive(evaluation)`, which must depend on nothing but the decisions and whether the request is sent."""
-    global _headers  # noqa: PLW0603 - approximate under threads, and right again after the next clear
+    global _bytes  # noqa: PLW0603 - approximate under threads, and right again after the next clear
     decisions = evaluation.decisions
     key = (derive, id(decisions), evaluation.rejected_for, evaluation.withheld)
     if (found := _derived.get(key)) is not None:
@@ -28,10 +30,11 @@ def remembered[T](derive: Callable[[Evaluation], T], evaluation: Evaluation) -> 
         return result
     result = derive(evaluation)
     # Decisions on names beyond the grammar or a limit are not remembered by the policy, either.
-    if len(decisions) <= _MAX_HEADERS and all(decision.name is not None for decision in decisions):
-        _headers += len(decisions)
-        if _headers > _MAX_HEADERS:
+    if all(decision.name is not None for decision in decisions):
+        size = sum(_BYTES_OF_A_HEADER + decision.name_length for decision in decisions)
+        _bytes += size
+        if _bytes > _MAX_BYTES:
             _derived.clear()
-            _headers = len(decisions)
+            _bytes = size
         _derived[key] = (decisions, result)
     return result

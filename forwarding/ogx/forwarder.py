@@ -87,7 +87,7 @@ class Forwarder:
         hook, body = self._host.hook, _body.get()
         provider_data, state = hook.current()
         plain = state.taken_up(self._policy.from_request) if state.plain else None
-        headers = state.headers(provider_data or {}, self._field)
+        headers = None if provider_data is None else state.headers(provider_data, self._field)
         if plain is not None or body is not None:
             headers = merged((), headers, plain, body and body.headers)
         if body is not None and body.options:
