@@ -227,7 +227,7 @@ def undecided_call(base_url: str) -> ClientCall:
     return _call_without_decision(_origins([base_url]))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _call_without_decision(origins: frozenset[_Origin]) -> ClientCall:
     return ClientCall({}, origins, {}, None)
 
@@ -303,7 +303,7 @@ def note_provider_urls(provider: str, urls: Iterable[str]) -> None:
     _origins_by_provider[provider] = _origins(urls)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _origins_of_call(base_url: str, of_provider: frozenset[_Origin] | None) -> frozenset[_Origin]:
     return _origins([base_url]).union(of_provider or ())
 
