@@ -1,13 +1,14 @@
 """Callers at the same time and one after another: no state of one reaches another."""
 
 from tests.litellm.proxy import Proxy
-from tests.litellm.soak import soak
+from tests.litellm.soak import Soak
 
 
 def test_concurrent_callers(proxy: Proxy) -> None:
     """Each request carries its own caller's headers, and the counters are the callers' tally."""
-    tally, counted = soak(proxy, 240)
-    assert dict(tally) == counted
+    life = Soak(proxy).run(240)
+    assert life.faults == {}
+    assert dict(life.tally) == life.counted
 
 
 def test_a_providers_cookie_is_not_kept(proxy: Proxy) -> None:
