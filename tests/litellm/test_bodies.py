@@ -89,6 +89,14 @@ def test_a_fallback_with_a_key_that_the_operator_leaves_to_the_caller(proxy: Pro
     assert proxy.provider.take()[-1].values("authorization") == ["Bearer the-callers-key"]
 
 
+def test_a_callers_api_version_stays_in_its_parameter(proxy: Proxy) -> None:
+    """LiteLLM sends it to Azure in place of the operator's: in the URL, and encoded."""
+    assert proxy.chat("azure", api_version="a&b=c#d\r\nX-Tenant: EVIL").status == 200
+    received = proxy.one()
+    assert received.path.partition("?")[2] == "api-version=a%26b%3Dc%23d%0D%0AX-Tenant%3A+EVIL"
+    assert received.values("x-tenant") == []
+
+
 def test_equal_keys_in_the_body(proxy: Proxy) -> None:
     """LiteLLM reads the last of each, and that one is decided on."""
     text = json.dumps({"model": "gpt", "messages": MESSAGES})[:-1]
