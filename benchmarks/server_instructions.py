@@ -1,12 +1,13 @@
 """The comparisons of whole servers in executed instructions: the same servers and requests, with valgrind counting."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.callers import send_block
-from benchmarks.counting import InstructionCount, can_count, counted_command
+from benchmarks.callgrind import ServerCount, is_installed, watched
 from benchmarks.sidebyside import Row, Timing, at_most
 from benchmarks.whole_server import BODY, COMPARED, REQUESTS, SETTINGS, check, start
 from extra_headers.forwarding.testing.processes import OgxServer
@@ -19,8 +20,7 @@ _UNIT = "M instr."
 
 def rows() -> Iterator[Row]:
     """Count; nothing where there is no valgrind."""
-    if not can_count():
-        print("whole servers in instructions: not counted, for valgrind is not installed")
+    if not is_installed():
         return
     counted = _counted()
     for what, (on, other, most) in COMPARED.items():
@@ -37,12 +37,12 @@ def _counted() -> dict[str, Timing]:
     with ExitStack() as cleanup:
         directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
         upstream = cleanup.enter_context(RecordingProvider())
-        program = OgxServer.command()
+        command = [sys.executable, *OgxServer.command()]
         servers = {
-            name: start(cleanup, directory / name, upstream, name, counted_command(program, directory / name))
+            name: start(cleanup, directory / name, upstream, name, watched(command, directory / name))
             for name in SETTINGS
         }
-        counts = {name: InstructionCount(server.pid, directory / name) for name, server in servers.items()}
+        counts = {name: ServerCount(server.pid, directory / name) for name, server in servers.items()}
         for number in range(_ROUNDS + _WARM_UP):
             for what, (name, headers) in REQUESTS.items():
                 address = servers[name].url.removeprefix("http://")
