@@ -270,7 +270,7 @@ def unread_fields() -> Panel:
 
 
 def identity_headers(width: int) -> Panel:
-    """Return what becomes of the headers that the policy adds from the authenticated user."""
+    """Return the results of the headers that the policy adds from the authenticated user."""
     header, result, sent = contract.LABEL_HEADER, contract.LABEL_RESULT, IdentityHeaderResult.SENT.value
     return timeseries(
         PanelOptions(

@@ -83,7 +83,7 @@ class _Httpx(_Wrapped):
 
     @contextmanager
     def _sending(self, request: Any) -> Iterator[Any]:
-        """Give the request to send, which holds the call that it is part of."""
+        """Give the request to send, with the call that it is part of in its extensions."""
         call = self._call_of(request)
         if call is None:
             call = Call(self._extra_headers)
@@ -93,7 +93,7 @@ class _Httpx(_Wrapped):
             yield request
 
     def _call_of(self, request: Any) -> Call | None:
-        """Return the call that a request holds."""
+        """Return the call in the extensions of a request."""
         call = request.extensions.get(_EXTENSION)
         return call if isinstance(call, Call) and call.is_for(self._extra_headers) else None
 

@@ -13,7 +13,7 @@ from .field_names import PatternSet, is_prefix, is_token, normalize_name
 
 # Lifting one of these would hand the caller the message framing, the provider's account or the gateway.
 NEVER_UNBLOCKED = frozenset({Reason.FRAMING, Reason.CREDENTIAL, Reason.GATEWAY})
-# A gateway may need to know the user, and it is the operator who says so.
+# A gateway may need to know the user, and only the operator can set these.
 NEVER_SET = NEVER_UNBLOCKED - {Reason.GATEWAY}
 
 # What an editor can check, as ECMA 262 regular expressions; the functions below check more.

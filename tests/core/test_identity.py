@@ -118,7 +118,7 @@ def test_the_error_shows_no_text_of_a_template() -> None:
 
 
 def test_which_core_names_can_be_set() -> None:
-    """The operator may state who the client is, and tell a gateway, but not frame messages or replace credentials."""
+    """The operator may state who the client is, also to a gateway, but not frame messages or replace credentials."""
     for rule in CORE_BLOCKLIST:
         name = rule.pattern
         if is_prefix(name):

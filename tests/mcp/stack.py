@@ -37,7 +37,7 @@ class McpStack:
     def list_tools(
         self, group: int, provider_data: str | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """Ask for the tools of a group, upon which the tool runtime asks the MCP server."""
+        """Ask for the tools of a group, for which the tool runtime asks the MCP server."""
         data = {} if provider_data is None else {HEADER: provider_data}
         path = "/v1/admin/tools" if IS_OGX else "/v1/tools"
         url = f"{self.stack.server.url}{path}?toolgroup_id=group-{group}"
