@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-python check \
+.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-oldest-llama-stack test-oldest-ogx test-python check \
 	format docs docs-litellm lock clean dist dashboards tools pictures terminals fuzz soak bench
 
 help: ## show this list
@@ -14,12 +14,17 @@ install: $(VENV)/.installed ## create .venv with everything pinned in locks/dev.
 demo: install ## see it work: a recording provider, a real OGX server, hostile callers
 	@$(VENV)/bin/extra-headers demo $(ARGS)
 
-# Each file has its own server and ports, so that two workers can run two files at once (ARGS="-n 4" for more).
+# No two workers share a server or a port, so that they can run at once (ARGS="-n 4" for more); tests/schedule.py.
 PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Tests with servers wait half of the time.
 PYTEST_WITH_SERVERS := $(PYTEST) -n 3
 
-test: check coverage test-server test-llama-stack test-litellm test-oldest ## all checks and tests
+# The checks use one core, and the tests beside them are not timed. Each prints its output when it has ended.
+IN_PAIRS := $(MAKE) --no-print-directory --jobs 2 --output-sync=target
+
+test: ## all checks and tests
+	@$(IN_PAIRS) check coverage
+	@$(MAKE) --no-print-directory test-server test-llama-stack test-litellm test-oldest
 	@$(VENV)/bin/coverage report --format=total | sed 's/^/== branch coverage of the tests without servers, in %: /'
 
 test-unit: install ## the tests that start no server (two minutes)
@@ -54,11 +59,16 @@ TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusabl
 	tests/telemetry/test_spans.py tests/telemetry/test_metrics.py tests/telemetry/test_audit.py \
 	tests/server/test_in_process.py tests/server/test_endpoints.py
 
-test-oldest: .venv-oldest-llama-stack/.installed .venv-oldest-ogx/.installed ## the tests of what versions matter to, with the oldest
+test-oldest: | $(UV) ## the tests of what versions matter to, with the oldest
+	@$(IN_PAIRS) test-oldest-llama-stack test-oldest-ogx
+
+test-oldest-llama-stack: .venv-oldest-llama-stack/.installed
 	@echo "== the oldest versions, with llama-stack and openai 2"
-	@.venv-oldest-llama-stack/bin/$(PYTEST) $(TESTS_OF_OLDEST) $(ARGS)
+	@.venv-oldest-llama-stack/bin/$(PYTEST) -n 1 $(TESTS_OF_OLDEST) $(ARGS)
+
+test-oldest-ogx: .venv-oldest-ogx/.installed
 	@echo "== the oldest versions, with OGX and openai 3"
-	@.venv-oldest-ogx/bin/$(PYTEST) $(TESTS_OF_OLDEST) tests/mcp/test_tool_runtime.py $(ARGS)
+	@.venv-oldest-ogx/bin/$(PYTEST) -n 1 $(TESTS_OF_OLDEST) tests/mcp/test_tool_runtime.py $(ARGS)
 
 test-python: | $(UV) ## the tests without servers, on each newer Python that is installed
 	@UV=$(UV) tests/on-each-python.sh -n 2 --dist loadfile $(ARGS)

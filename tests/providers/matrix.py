@@ -19,7 +19,7 @@ from tests.providers.catalogue import CASES, provider_entry
 from tests.providers.doors import DOORS, Reply
 from tests.providers.stack import ENDPOINTS, running
 from tests.server.host import HEADER
-from tests.server.stack import Stack, grown
+from tests.server.stack import Series, Stack, grown
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "chat": ("chat", "chat_stream"),
@@ -93,7 +93,10 @@ def running_every_type(directory: Path) -> AbstractContextManager[Stack]:
 
 def cells(stack: Stack, adapter_type: str) -> dict[str, str]:
     """Return what the table says of a provider type, by column, once everything that it promises was seen."""
-    paths = {endpoint: _measure(stack, adapter_type, endpoint) for column in COLUMNS.values() for endpoint in column}
+    paths: dict[str, str | None] = {}
+    series = stack.series(adapter_type)
+    for endpoint in (endpoint for column in COLUMNS.values() for endpoint in column):
+        paths[endpoint], series = _measure(stack, adapter_type, endpoint, series)
     found = {}
     for column, endpoints in COLUMNS.items():
         values = {_cell(column, paths[endpoint], (paths["chat"], paths["chat_stream"])) for endpoint in endpoints}
@@ -108,32 +111,33 @@ def _cell(column: str, path: str | None, chat_paths: Collection[str | None]) -> 
     return AS_CHAT if column in _TRANSLATED and path in chat_paths else CARRIED
 
 
-def _measure(stack: Stack, adapter_type: str, endpoint: str) -> str | None:
-    """Return the path of the call that an endpoint leads to; None where there is no such endpoint."""
+def _measure(stack: Stack, adapter_type: str, endpoint: str, before: Series) -> tuple[str | None, Series]:
+    """Return the path of the call that an endpoint leads to, None where there is no such endpoint, and the series."""
     case, field = CASES[adapter_type], default_field(adapter_type)
-    before = stack.series(adapter_type)
     reply = _send(stack, adapter_type, endpoint, {field: _MIXED})
     sent = calls(stack)
     if not sent:
         assert reply.failed, f"{endpoint}: an answer without a call: {reply.text}"
-        return None
+        return None, stack.series(adapter_type)
     assert not reply.failed or (case.unreadable == "embeddings" and _embeds(endpoint)), (endpoint, reply.text)
     (request,) = sent
     assert request.values("x-tenant") == ["blue"], endpoint
     assert b"evil" not in request.head, endpoint
     case.credential(request)
-    after = stack.series(adapter_type)
-    assert grown(before, after, contract.DECISIONS_TOTAL) == {
-        ("forwarded", adapter_type, "allowed"): 1,
-        ("blocked", adapter_type, "credential"): _BLOCKED,
-    }, endpoint
-    assert grown(before, after, contract.REQUESTS_TOTAL) == {("filtered", adapter_type): 1}, endpoint
     rejected = _send(stack, adapter_type, endpoint, {field: {"X-Tenant": "a\nb"}})
     expected = 200 if endpoint in _TOLD_IN_THE_ANSWER else 400
     assert (rejected.status_code, calls(stack)) == (expected, []), f"{endpoint}: {rejected.text}"
     assert rejected.failed, endpoint
     assert "'X-Tenant' is malformed (value" in rejected.text, endpoint
-    return request.path
+    after = stack.series(adapter_type)
+    assert grown(before, after, contract.DECISIONS_TOTAL) == {
+        ("forwarded", adapter_type, "allowed"): 1,
+        ("blocked", adapter_type, "credential"): _BLOCKED,
+        ("malformed", adapter_type, "value"): 1,
+    }, endpoint
+    counted = grown(before, after, contract.REQUESTS_TOTAL)
+    assert counted == {("filtered", adapter_type): 1, ("rejected", adapter_type): 1}, endpoint
+    return request.path, after
 
 
 _TOLD_IN_THE_ANSWER = ("responses_stream", "messages_batch", "vector_store")

@@ -75,25 +75,27 @@ def test_no_option_of_a_body_has_an_effect(stack: Stack, adapter_type: str) -> N
 @pytest.mark.parametrize("adapter_type", CASES)
 def test_headers_in_a_body_are_extra_headers(stack: Stack, adapter_type: str) -> None:
     """They are decided and counted like those in the provider data: nothing of `extra_headers` passes beside them."""
+    after = stack.series(adapter_type)
     for endpoint in _ENDPOINTS:
+        before = after
         stack.send_to(adapter_type, _target(adapter_type, endpoint, {}))
         if not calls(stack):
             continue
-        before = stack.series(adapter_type)
         response = stack.send_to(adapter_type, _target(adapter_type, endpoint, {"extra_headers": _HEADERS}))
         (request,) = calls(stack)
         assert b"evil" not in request.head, endpoint
         CASES[adapter_type].credential(request)
+        after = stack.series(adapter_type)
         if request.values("x-tenant"):
             assert request.values("x-tenant") == ["blue"], endpoint
-            assert grown(before, stack.series(adapter_type), contract.DECISIONS_TOTAL) == {
+            assert grown(before, after, contract.DECISIONS_TOTAL) == {
                 ("forwarded", adapter_type, "allowed"): 1,
                 ("blocked", adapter_type, "framing"): 1,
                 ("blocked", adapter_type, "credential"): 2,
             }, endpoint
         else:
             # Endpoints that the host translates drop what they do not know.
-            assert grown(before, stack.series(adapter_type), contract.DECISIONS_TOTAL) == {}, endpoint
+            assert grown(before, after, contract.DECISIONS_TOTAL) == {}, endpoint
             assert endpoint not in ("chat", "chat_stream", "completion", "completion_stream"), response.text
 
 

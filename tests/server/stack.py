@@ -50,7 +50,7 @@ _ANTHROPIC = {
 ENDPOINTS: Mapping[str, Endpoint] = {**_INFERENCE, **_ANTHROPIC} if IS_OGX else _INFERENCE
 """The endpoints that the host has. Responses, which calls chat, is not among them."""
 
-_METRICS = sorted(contract.METRICS)
+_COUNTERS = sorted(name for name in contract.METRICS if name.endswith("_total"))
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -92,10 +92,11 @@ class Stack:
         return self.send_to(provider, ENDPOINTS[endpoint])
 
     def series(self, provider: str | None = None) -> Series:
-        """Return the add-on's series as scraped from the server's own endpoint; all, or those of one provider."""
+        """Return the add-on's series as scraped from the server's own endpoint: all, or a provider's counters."""
         # By name where many providers have many series; the sum over workers cannot be asked that way.
-        parameters = {} if provider is None else {"name[]": _METRICS}
-        lines = self.client.get(self.metrics_url, params=parameters).text.splitlines(keepends=True)
+        parameters = {} if provider is None else {"name[]": _COUNTERS}
+        plain = {"accept-encoding": "identity"}  # what is packed here would be unpacked here
+        lines = self.client.get(self.metrics_url, params=parameters, headers=plain).text.splitlines(keepends=True)
         wanted = "extra_headers_" if provider is None else f'provider="{provider}"'
         text = "".join(line for line in lines if wanted in line)
         return {
