@@ -3,8 +3,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest test-oldest-llama-stack test-oldest-ogx test-python check \
-	format docs docs-litellm lock clean dist dashboards tools pictures terminals fuzz soak bench
+.PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest \
+	test-oldest-llama-stack test-oldest-ogx test-python check format docs docs-litellm lock clean dist dashboards \
+	tools pictures terminals fuzz soak bench
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20

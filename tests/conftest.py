@@ -74,9 +74,9 @@ def _slowness(item: pytest.Item) -> int:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> schedule.ByServer | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> schedule.ByServer | None:
     """Give the files that share a server to one worker."""
-    return schedule.scheduler(config)
+    return schedule.scheduler(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

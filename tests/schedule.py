@@ -39,6 +39,6 @@ class ByServer(LoadScopeScheduling):  # type: ignore[misc]
         return unit(nodeid)
 
 
-def scheduler(config: pytest.Config) -> ByServer | None:
+def scheduler(config: pytest.Config, log: object) -> ByServer | None:
     """Return the scheduler for `--dist loadfile`; None for other ways to distribute tests."""
-    return ByServer(config) if config.getvalue("dist") == "loadfile" else None
+    return ByServer(config, log) if config.getvalue("dist") == "loadfile" else None
