@@ -7,7 +7,7 @@ together is decided in `entries`.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from .blocklist import CORE_BLOCKLIST, CoreRule
+from .blocklist import CORE_BLOCKLIST
 from .entries import (
     NAME_GRAMMAR,
     PATTERN_GRAMMAR,
@@ -235,11 +235,6 @@ class Policy(_Rules, frozen=True):
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Policy) and self._fingerprint == other._fingerprint)
-
-
-@cache
-def _as_json(rules: tuple[CoreRule, ...]) -> str:
-    return json.dumps(rules)
 
 
 def _raise_for(findings: Sequence[PolicyFinding], within: tuple[str, ...] = ()) -> None:
