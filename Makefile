@@ -156,7 +156,7 @@ terminals: install ## draw what check, explain and watch print into docs/images
 fuzz: install ## look for inputs that break a law, from where the last run ended (ARGS=-max_total_time=3600)
 	@$(PYTHON) -m tests.fuzz .fuzz -max_total_time=60 $(ARGS)
 
-soak: install ## 20,000 callers, two in five of them hostile or cancelled, with the add-on and without (15 minutes)
+soak: install ## 20,000 callers, two in five hostile or cancelled, while servers are killed and disks are full (15 minutes)
 	@$(PYTHON) -m tests.load $(ARGS)
 
 bench: install .venv-litellm/.installed ## what it costs, side by side with OGX and LiteLLM (five minutes)

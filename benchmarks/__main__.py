@@ -12,6 +12,7 @@ from benchmarks import (
     nothing_to_forward,
     server_instructions,
     start_up,
+    throughput,
     whole_server,
 )
 from benchmarks.sidebyside import heading, table
@@ -27,6 +28,7 @@ def main() -> None:
         start_up,
         many_providers,
         whole_server,
+        throughput,
         server_instructions,
         litellm_proxy,
     )

@@ -1,5 +1,6 @@
 """How a caller of the soak sends its requests, and what it sees of the answers."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,8 @@ async def send(
 
     """
     try:
-        return await (_turns if request.kind.turns else _chat)(client, request, body, note)
+        async with asyncio.timeout(_SECONDS):
+            return await (_turns if request.kind.turns else _chat)(client, request, body, note)
     except (httpx.HTTPError, StopAsyncIteration, WebSocketException, OSError) as error:
         return type(error).__name__
 

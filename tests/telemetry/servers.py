@@ -25,7 +25,7 @@ FILTERED: Mapping[str, object] = {
 }
 """A span's attributes where X-Tenant and Authorization were sent to the provider `on`, but for the policy's digest."""
 # uvicorn ends a worker that does not answer within 5 s, and importing OGX takes a slow machine longer.
-_OGX_WITH_PATIENCE = """
+OGX_WITH_PATIENCE = """
 import functools, sys, uvicorn
 uvicorn.run = functools.partial(uvicorn.run, timeout_worker_healthcheck=120)
 from ogx.cli.ogx import main
@@ -59,7 +59,7 @@ def running(  # noqa: PLR0913 - each with its default
     if auto_instrumented:
         command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), *command]
     if several_workers:
-        command = [sys.executable, "-c", _OGX_WITH_PATIENCE, *command[1:]]
+        command = [sys.executable, "-c", OGX_WITH_PATIENCE, *command[1:]]
     given = dict(environment or {})
     metrics_port = given.get("EXTRA_HEADERS_METRICS_PORT")
     if metrics_port is None:
