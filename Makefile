@@ -159,5 +159,5 @@ fuzz: install ## look for inputs that break a law, from where the last run ended
 soak: install ## 20,000 callers, two in five hostile or cancelled, while servers are killed and disks are full (15 minutes)
 	@$(PYTHON) -m tests.load $(ARGS)
 
-bench: install .venv-litellm/.installed ## what it costs, side by side with OGX and LiteLLM (five minutes)
+bench: install .venv-litellm/.installed ## what it costs, side by side with OGX and LiteLLM (half an hour)
 	@$(PYTHON) -m benchmarks $(ARGS)
