@@ -9,8 +9,6 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped]
 
 WITHOUT_THE_SHARED_SERVER: Mapping[str, frozenset[str]] = {
-    "tests/litellm": frozenset({"canary", "demo", "docs", "start_up", "trace_context"}),
-    "tests/llama_stack": frozenset({"identity_headers", "provider_types"}),
     "tests/mcp": frozenset({"start_up", "table"}),
     "tests/providers": frozenset({"new_adapters", "state", "unsupported"}),
     "tests/server": frozenset({"identity_headers", "in_process", "proposal", "start_up"}),
