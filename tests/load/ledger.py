@@ -60,7 +60,9 @@ class Life:
 
     def __init__(self, *, add_on: bool) -> None:
         self.kills = 0
-        """Of the server or its workers; each counts at its start and at its end."""
+        """Of the server or its workers."""
+        self.is_worker_missing = False
+        """Whether a killed worker was not replaced yet: until then, a connection may still reach it."""
         self.must, self.may = Tally(), Tally()
         """What was answered; what broke, in addition."""
         self.counted: Tally | None = None
@@ -92,7 +94,7 @@ class Life:
             return True
         if sent.answered < sent.request.kind.count:
             self.may.add(sent.request, by_add_on=self._add_on)
-        return self.kills > sent.kills
+        return self.is_worker_missing or self.kills > sent.kills
 
     @property
     def is_quiet(self) -> bool:

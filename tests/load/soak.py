@@ -179,9 +179,9 @@ class _Load:
         life = self._life
         if event is Event.KILL_WORKER:
             life.kills += 1
+            life.is_worker_missing = True
             await asyncio.to_thread(self._server.kill_worker)
-            # Until it was replaced, a connection could still reach it.
-            life.kills += 1
+            life.is_worker_missing = False
             return
         outlives = self._server.counters is not None
         if not outlives:
