@@ -180,7 +180,10 @@ class _Load:
         if event is Event.KILL_WORKER:
             life.kills += 1
             life.is_worker_missing = True
+            # uvicorn may notice after minutes, and the plan is one of callers: they wait.
+            self._open.clear()
             await asyncio.to_thread(self._server.kill_worker)
+            self._open.set()
             life.is_worker_missing = False
             return
         outlives = self._server.counters is not None
