@@ -62,5 +62,10 @@ def test_from_a_counter_to_its_trace(tmp_path: Path) -> None:
             assert span.attributes["extra_headers.blocked.names"] == ["Authorization"]
 
             query = {"query": 'extra_headers_decisions_total{decision="blocked",reason="credential",provider="on"}'}
-            (series,) = prometheus.get("/api/v1/query", params=query).json()["data"]["result"]
-            assert series["value"][1] == "1"
+
+            def counted() -> list[str]:
+                answer = prometheus.get("/api/v1/query", params=query).json()
+                return [series["value"][1] for series in answer["data"]["result"]]
+
+            # Prometheus shows an exemplar before it has kept the scrape that brought it.
+            wait_until(lambda: counted() == ["1"])
