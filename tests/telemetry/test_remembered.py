@@ -122,5 +122,4 @@ def test_threads_with_ever_new_names_count_exactly_and_the_memory_is_bounded() -
     counted = {labels: value for labels, value in totals(registry, contract.DECISIONS_TOTAL).items() if value}
     assert counted == {labels: 2 * count for labels, count in _expected([one for some in each for one in some]).items()}
     names = sum(len(decisions) for decisions, _ in remembered._derived.values())
-    # Threads may add a few between a look at the bound and a clear.
-    assert names * remembered._BYTES_OF_A_HEADER < 1.1 * remembered._MAX_BYTES
+    assert names * remembered._BYTES_OF_A_HEADER < remembered._MAX_BYTES
