@@ -128,6 +128,7 @@ def start(cleanup: ExitStack, folder: Path, upstream: RecordingProvider, name: s
         "OGX_METRICS_ENDPOINT_ENABLED": "1",
         "OGX_METRICS_PORT": str(free_port()),
         "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONHASHSEED": "0",  # or two servers differ by a percent
     }
     config = run_config([provider], folder, free_port())
     server = OgxServer(config, folder, environment=environment, command=command, timeout=600)
