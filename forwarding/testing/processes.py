@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -17,6 +18,8 @@ from typing import Any, ClassVar, Self, override
 
 import yaml
 
+_PORTS = range(15_000, 32_000)
+"""Below those of outgoing connections: a server takes its port only seconds after it was chosen."""
 _LOG_LINES_SHOWN = 20
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -71,11 +74,12 @@ def run_config(providers: Sequence[Mapping[str, Any]], directory: Path, port: in
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nothing listens on, and that no outgoing connection gets."""
+    while True:
+        port = _PORTS[secrets.randbelow(len(_PORTS))]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_free(port: int) -> bool:

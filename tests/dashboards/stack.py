@@ -4,7 +4,6 @@ No sleeps beyond the steps of a wait: everything waits for a condition with a de
 """
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -23,17 +22,10 @@ from extra_headers.dashboards.alerts import rule_groups
 from extra_headers.dashboards.provisioning import prometheus_config
 from extra_headers.dashboards.tuning import Tuning
 from extra_headers.forwarding.testing.loopback import LoopbackServer, Posted
+from extra_headers.forwarding.testing.processes import free_port
 from tests.dashboards.programs import program
 
 _STEP = 0.05
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for[T](condition: Callable[[], T], what: str, seconds: float = 30) -> T:

@@ -2,12 +2,10 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +13,7 @@ from typing import Self
 import pytest
 
 from extra_headers.forwarding.cli import main
+from extra_headers.forwarding.testing.processes import free_port
 
 COMMAND = Path(sys.executable).with_name("extra-headers")
 SECONDS = 120.0
@@ -23,11 +22,10 @@ SECONDS = 120.0
 
 def free_ports(count: int) -> list[int]:
     """Return ports of the loopback interface that nothing listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return [*ports]
 
 
 def port_options() -> list[str]:
