@@ -54,8 +54,14 @@ def _scrapes(stack: Stack) -> Series:
 
 def _scrapes_of_two(stack: Stack, directory: Path) -> Series:
     """Return the series once both workers are up and the endpoint is served."""
-    wait_until(lambda: len(_workers(directory)) == 2)
-    return wait_until(lambda: _scrapes(stack))
+
+    def state() -> str:
+        files = sorted(path.name for path in directory.glob("*"))
+        return f"workers {_workers(directory)}, files {files}, log:\n{stack.server.last_lines}"
+
+    # The supervisor may await the answer of a worker that was killed, for 30 s each.
+    wait_until(lambda: len(_workers(directory)) == 2, state, seconds=150)
+    return wait_until(lambda: _scrapes(stack), state)
 
 
 def _send(stack: Stack, count: int) -> Counter[str]:

@@ -24,10 +24,11 @@ FILTERED: Mapping[str, object] = {
     "extra_headers.malformed.count": 0,
 }
 """A span's attributes where X-Tenant and Authorization were sent to the provider `on`, but for the policy's digest."""
-# uvicorn ends a worker that does not answer within 5 s, and importing OGX takes a slow machine longer.
+# uvicorn ends a worker that does not answer within 5 s, and importing OGX takes a slow machine longer. Of a worker that
+# is killed while it is asked, uvicorn awaits the answer as long, and starts no other meanwhile.
 OGX_WITH_PATIENCE = """
 import functools, sys, uvicorn
-uvicorn.run = functools.partial(uvicorn.run, timeout_worker_healthcheck=120)
+uvicorn.run = functools.partial(uvicorn.run, timeout_worker_healthcheck=30)
 from ogx.cli.ogx import main
 sys.argv[0] = "ogx"
 main()
