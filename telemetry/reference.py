@@ -31,10 +31,12 @@ The process's OpenTelemetry providers export traces and log events. If the proce
 provider repeats in its answers has [limits](threat-model.md#what-is-not-defended).
 """
 
-_SPANS = """\
-These attributes are on the request's server span and on every CLIENT span of the calls to the provider that follow:
-names only, never a value. A request without extra headers has them only where the server sets identity headers on it,
-and then without counts."""
+_SPANS = f"""\
+These attributes are on the request's server span: names only, never a value. The CLIENT spans of the calls to the
+provider that follow have all but the lists. A span carries one decision. The decision for a second provider of a
+request, for an MCP server, or for a request of which no span is recorded has a span `{contract.SPAN_EVALUATE}`, to
+which the CLIENT spans link. If that is not recorded, either, the CLIENT spans have the lists. A request without extra
+headers has these attributes only where the server sets identity headers on it, and then without counts."""
 
 _AUDIT = f"""\
 A request with a blocked or malformed header, or one that is rejected because an identity header is missing, leads to

@@ -1,19 +1,16 @@
 """Span attributes of the decisions, and what keeps header values out of traces.
 
 The decision is written to the server span of the request (where it is not known, to the span that is current when the
-decision is made), and to the CLIENT spans of the calls to the provider that follow from it. Names only; values nowhere,
-not even where an HTTP instrumentation was told to capture every header.
+decision is made), and without its lists to the CLIENT spans of the calls to the provider that follow from it. Names
+only; values nowhere, not even where an HTTP instrumentation was told to capture every header.
 """
 
-import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
-from ipaddress import ip_address
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -23,7 +20,8 @@ from opentelemetry.util.types import AttributeValue
 from extra_headers.forwarding.policy.decision import DecisionKind, Evaluation, Outcome
 from extra_headers.forwarding.policy.identity import IdentityHeaders, User
 
-from . import contract
+from . import contract, origins
+from .origins import Origin
 from .propagation import is_callers_trace, sends_trace_context
 from .redaction import redact
 from .remembered import remembered
@@ -31,27 +29,22 @@ from .remembered import remembered
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
 
-_INSTRUMENTATION_SCOPE = "extra_headers"
-_URL_ATTRIBUTES = ("url.full", "http.url")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DECISION = "_extra_headers_decision"
 _PROVIDER_DATA_HEADERS = ("x-ogx-provider-data", "x-llamastack-provider-data")
-
-
-type _Origin = tuple[str, int | None]
-"""A host and a port, however a URL spells them."""
 
 
 class ClientCall(NamedTuple):
     """What the CLIENT spans of the calls that follow from one evaluation are to carry."""
 
     attributes: Mapping[str, AttributeValue]
-    origins: frozenset[_Origin]
+    """Of the decision; CLIENT spans carry its lists only if no other span does."""
+    is_carried: bool
+    origins: frozenset[Origin]
     """Where the provider is."""
     added: Mapping[str, str]
     link: SpanContext | None
 
 
-_origins_by_provider: dict[str, frozenset[_Origin]] = {}
 _server_span: ContextVar[trace.Span] = ContextVar("extra_headers_server_span", default=trace.INVALID_SPAN)
 _client_call: ContextVar[ClientCall | None] = ContextVar("extra_headers_client_call", default=None)
 
@@ -91,9 +84,7 @@ def decision_attributes(  # noqa: PLR0913 - what is known of one request
         if identity_headers.headers:
             attributes[contract.ATTR_IDENTITY_HEADERS_NAMES] = _capped(identity_headers.headers)
         if identity_headers.missing:
-            attributes[contract.ATTR_IDENTITY_HEADERS_MISSING] = _capped(
-                [header.name for header in identity_headers.missing]
-            )
+            attributes[contract.ATTR_IDENTITY_HEADERS_MISSING] = _capped([h.name for h in identity_headers.missing])
         if identity_headers.rejected:
             attributes[contract.ATTR_OUTCOME] = Outcome.REJECTED.value
     if user is not None and user.id is not None:
@@ -159,8 +150,8 @@ def shadow_attributes(live: Evaluation, shadow: Evaluation, policy: str) -> dict
     return attributes
 
 
-def _capped(header_names: Collection[str]) -> list[str]:
-    return [name[: contract.MAX_NAME_CHARACTERS] for name in islice(header_names, contract.MAX_NAMES_PER_ATTRIBUTE)]
+def _capped(names: Collection[str]) -> list[str]:
+    return [name[: contract.MAX_NAME_CHARACTERS] for name in islice(names, contract.MAX_NAMES_PER_ATTRIBUTE)]
 
 
 def record_decision(
@@ -171,15 +162,14 @@ def record_decision(
 ) -> SpanContext:
     """Write a decision to the span of the request and remember it for the CLIENT spans of this call.
 
-    Where no span is recording, the decision gets a span of its own, to which the CLIENT spans then link. If it is a
-    caller who chose that, the span starts a trace, so that the caller's `sampled` flag cannot hide the decision. A
-    decision about an MCP server always has its own span: one request may lead to several servers, and to a model.
+    Where no span is recording, or that of the request carries another decision, it gets a span of its own, to which the
+    CLIENT spans then link. If it is a caller who chose that nothing is recorded, the span starts a trace, so that the
+    caller's `sampled` flag cannot hide the decision. One about an MCP server always has its own span.
 
     Args:
         attributes: of `decision_attributes`.
         added: the headers that the call carries by this decision: forwarded, or identity headers. No value is written.
-        base_url: of the provider. Only CLIENT spans to its host and port, or to those of `note_provider_urls`, carry
-            the decision.
+        base_url: of the provider. Only CLIENT spans to it, or to its `note_provider_urls`, carry the decision.
         tracer: makes the span of its own; by default from the global tracer provider.
 
     Returns:
@@ -188,29 +178,39 @@ def record_decision(
     """
     span = _request_span()
     link: SpanContext | None = None
-    if span.is_recording() and contract.ATTR_MCP_SERVER not in attributes:
-        span.set_attributes(attributes)
+    recording = span.is_recording()
+    if recording:
         redact(span, added, added.values())
+    if recording and contract.ATTR_MCP_SERVER not in attributes and not _carries_another(span, attributes):
+        span.set_attributes(attributes)
     else:
         requested = span.get_span_context()
-        chosen_by_caller = not span.is_recording() and is_callers_trace(requested.trace_id)
+        chosen_by_caller = not recording and is_callers_trace(requested.trace_id)
         span = (tracer or _own_tracer()).start_span(
             contract.SPAN_EVALUATE,
             Context() if chosen_by_caller else None,
             attributes=attributes,
             links=[Link(requested)] if chosen_by_caller else None,
         )
+        recording = span.is_recording()
         span.end()
         link = span.get_span_context()
-    origins = _origins_of_call(base_url, _origins_by_provider.get(str(attributes[contract.ATTR_PROVIDER])))
-    _client_call.set(ClientCall(attributes, origins, added, link))
+    where = origins.of_call(base_url, origins.of_provider(str(attributes[contract.ATTR_PROVIDER])))
+    _client_call.set(ClientCall(attributes, recording, where, added, link))
     return span.get_span_context()
+
+
+def _carries_another(span: trace.Span, attributes: Mapping[str, AttributeValue]) -> bool:
+    """Return whether a span has a decision that differs: two on one span would be read as one."""
+    state: dict[str, object] = getattr(span, "__dict__", {})
+    carried = state.setdefault(_DECISION, attributes)
+    return carried is not attributes and carried != attributes
 
 
 @cache
 def _own_tracer() -> trace.Tracer:
     """Return the tracer of the global tracer provider, also where that is set later: the API passes it on."""
-    return trace.get_tracer(_INSTRUMENTATION_SCOPE)
+    return trace.get_tracer(contract.NAMESPACE)
 
 
 def _request_span() -> trace.Span:
@@ -224,12 +224,12 @@ def _request_span() -> trace.Span:
 
 def undecided_call(base_url: str) -> ClientCall:
     """Return what the CLIENT spans of calls to a provider are to carry where there is nothing to decide."""
-    return _call_without_decision(_origins([base_url]))
+    return _call_without_decision(origins.of_call(base_url))
 
 
 @lru_cache(maxsize=4096)
-def _call_without_decision(origins: frozenset[_Origin]) -> ClientCall:
-    return ClientCall({}, origins, {}, None)
+def _call_without_decision(where: frozenset[Origin]) -> ClientCall:
+    return ClientCall({}, False, where, {}, None)
 
 
 def current_call() -> ClientCall | None:
@@ -250,7 +250,7 @@ def clear_decision(provider: str | None = None) -> None:
 
     """
     if provider is not None:
-        _client_call.set(_call_without_decision(_origins_by_provider.get(provider, frozenset())))
+        _client_call.set(_call_without_decision(origins.of_provider(provider)))
     elif _client_call.get() is not None:
         _client_call.set(None)
 
@@ -260,7 +260,7 @@ def is_provider_call(span: trace.Span) -> bool:
     call = _client_call.get()
     if call is None:
         return False
-    origin = _origin_of(span)
+    origin = origins.of_span(span)
     return origin is None or not call.origins or origin in call.origins
 
 
@@ -286,45 +286,15 @@ def request_started(provider_data_headers: Collection[str] = _PROVIDER_DATA_HEAD
 
 
 def annotate_client_span(span: "Span") -> None:
-    """Write the decision to a CLIENT span that starts, and overwrite values of extra headers that it has captured."""
-    call = _client_call.get()
-    if call is None or span.kind is not SpanKind.CLIENT:
+    """Write the decision to a CLIENT span that starts, and overwrite values of extra headers that it has captured.
+
+    Without its lists, where another span carries them: the SDK checks each element on each span.
+    """
+    if (call := _client_call.get()) is None or span.kind is not SpanKind.CLIENT:
         return
     if call.added:
         redact(span, call.added, call.added.values())
-    if call.attributes and _origin_of(span) in call.origins:
-        span.set_attributes(call.attributes)
+    if call.attributes and origins.of_span(span) in call.origins:
+        span.set_attributes({k: v for k, v in call.attributes.items() if not (call.is_carried and isinstance(v, list))})
         if call.link is not None and call.link.is_valid:
             span.add_link(call.link)
-
-
-def note_provider_urls(provider: str, urls: Iterable[str]) -> None:
-    """Note the URLs that a provider's settings name: some of its calls may go to another one than `base_url`."""
-    _origins_by_provider[provider] = _origins(urls)
-
-
-@lru_cache(maxsize=4096)
-def _origins_of_call(base_url: str, of_provider: frozenset[_Origin] | None) -> frozenset[_Origin]:
-    return _origins([base_url]).union(of_provider or ())
-
-
-def _origins(urls: Iterable[str]) -> frozenset[_Origin]:
-    return frozenset(origin for origin in map(_origin, urls) if origin is not None)
-
-
-def _origin_of(span: trace.Span) -> _Origin | None:
-    attributes: Mapping[str, AttributeValue] = getattr(span, "attributes", None) or {}
-    url = next((attributes[key] for key in _URL_ATTRIBUTES if key in attributes), None)
-    return _origin(url) if isinstance(url, str) else None
-
-
-@lru_cache(maxsize=256)
-def _origin(url: str) -> _Origin | None:
-    try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    with contextlib.suppress(ValueError):
-        host = ip_address(host).compressed
-    return (host, port) if host else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import litellm
 
-from extra_headers.telemetry.spans import note_provider_urls
+from extra_headers.telemetry.origins import note_provider_urls
 
 from ..enforcement import Enforcer
 from ..policy.model import Policy, PolicyError

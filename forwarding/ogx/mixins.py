@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
-from extra_headers.telemetry.spans import note_provider_urls
+from extra_headers.telemetry.origins import note_provider_urls
 
 from ..client_headers import HTTP_CLIENT_NAMES, client_header_names, copy_of
 from ..enforcement import OutboundHeaders, OutboundRequest

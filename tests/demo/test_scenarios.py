@@ -134,10 +134,10 @@ class TestRun:
         assert "Authorization blocked: core blocklist: RFC 9110 section 11.6.2" in section
         assert "X-MAAS-SUBSCRIPTION forwarded: nothing blocks it" in section
 
-    def test_shows_a_client_span(self, finished: RunningDemo) -> None:
-        """A CLIENT span is printed as it was exported, with the decisions about its call."""
+    def test_shows_a_span(self, finished: RunningDemo) -> None:
+        """The span of a request is printed as it was exported, with the decisions."""
         section = finished.section("A span")
-        assert re.search(r"CLIENT POST  trace [0-9a-f]{32}  span [0-9a-f]{16}$", section, re.MULTILINE)
+        assert re.search(r"SERVER POST \S*  trace [0-9a-f]{32}  span [0-9a-f]{16}$", section, re.MULTILINE)
         for attribute in (
             r'extra_headers\.blocked\.names +\["Authorization"\]',
             r'extra_headers\.blocked\.reasons +\["credential"\]',

@@ -11,13 +11,16 @@ _HEADERS = {"X-Tenant": "blue", "Authorization": "evil"}
 
 @pytest.mark.parametrize("endpoint", ["chat", "chat_stream", "completion", "embeddings", "rerank"])
 def test_every_way_out_carries_the_decision(traced: Traced, endpoint: str) -> None:
-    """The address of a collector is enough: the CLIENT span of the call names what was decided, and no value."""
+    """The address of a collector is enough: the CLIENT span of the call links to a span with names and no value."""
     traced.stack.send("on", _HEADERS, endpoint)
 
     (received,) = traced.stack.upstream.take()
     call = traced.span_of(received)
     assert call.kind is SpanKind.CLIENT
-    ours = {key: value for key, value in call.attributes.items() if key.startswith("extra_headers.")}
+    assert call.attributes["extra_headers.blocked.count"] == 1
+    ((_, linked),) = call.links
+    own = traced.span(lambda span: span.span_id == linked)
+    ours = {key: value for key, value in own.attributes.items() if key.startswith("extra_headers.")}
     assert ours == {**FILTERED, "extra_headers.policy": ours["extra_headers.policy"]}
     assert b"evil" not in b"".join(traced.collector.payloads["/v1/traces"])
 

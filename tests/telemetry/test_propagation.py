@@ -12,8 +12,9 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from extra_headers.telemetry.origins import note_provider_urls
 from extra_headers.telemetry.propagation import GuardedPropagator, is_callers_trace
-from extra_headers.telemetry.spans import call_scope, clear_decision, is_provider_call, note_provider_urls
+from extra_headers.telemetry.spans import call_scope, clear_decision, is_provider_call
 from tests.tracing import Tracing
 
 _TRACE_ID = int("ab" * 16, 16)

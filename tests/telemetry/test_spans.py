@@ -20,10 +20,10 @@ from extra_headers.forwarding.testing.recording_provider import (
     answer_as_provider,
 )
 from extra_headers.telemetry import contract
+from extra_headers.telemetry.origins import note_provider_urls
 from extra_headers.telemetry.spans import (
     clear_decision,
     decision_attributes,
-    note_provider_urls,
     record_decision,
     request_started,
 )
@@ -33,13 +33,16 @@ _HEADERS = {"X-Tenant": "secret-1", "Authorization": "secret-2", "Host": "secret
 _POLICY = Policy(on_malformed="drop")
 _URL = "http://127.0.0.1:9001/v1/"
 
-_EXPECTED = {
+_ON_CALLS = {
     "extra_headers.provider": "vllm",
     "extra_headers.outcome": "filtered",
     "extra_headers.policy": "0123456789ab",
     "extra_headers.forwarded.count": 1,
     "extra_headers.blocked.count": 2,
     "extra_headers.malformed.count": 1,
+}
+_EXPECTED = {
+    **_ON_CALLS,
     "extra_headers.forwarded.names": ["X-Tenant"],
     "extra_headers.blocked.names": ["Authorization", "Host"],
     "extra_headers.blocked.reasons": ["credential", "framing"],
@@ -47,9 +50,11 @@ _EXPECTED = {
 }
 
 
-def _decide(tracing: Tracing, base_url: str = _URL, headers: dict[str, str] | None = None) -> None:
+def _decide(
+    tracing: Tracing, base_url: str = _URL, headers: dict[str, str] | None = None, provider: str = "vllm"
+) -> None:
     evaluation = evaluate(_HEADERS if headers is None else headers, _POLICY)
-    attributes = decision_attributes(evaluation, "vllm", "0123456789ab")
+    attributes = decision_attributes(evaluation, provider, "0123456789ab")
     record_decision(attributes, evaluation.forwarded, base_url, tracing.tracer)
 
 
@@ -62,7 +67,7 @@ class TestWhereTheDecisionGoes:
     """The current span, or one of its own; and the calls that follow."""
 
     def test_the_recording_span_and_its_client_spans(self, tracing: Tracing) -> None:
-        """The server span and each CLIENT span to the provider carry the whole decision."""
+        """The server span carries the whole decision, and each CLIENT span to the provider all but the lists."""
         with tracing.tracer.start_as_current_span("POST /v1/chat/completions", kind=SpanKind.SERVER):
             _decide(tracing)
             for _ in range(2):  # a retry is a call of its own
@@ -70,8 +75,8 @@ class TestWhereTheDecisionGoes:
 
         call = {"name": "POST", "kind": "CLIENT", "parent": 2, "links": [], "attributes": _client_attributes()}
         assert tracing.snapshot() == [
-            {**call, "span_id": 3, "attributes": {**_client_attributes(), **_EXPECTED}},
-            {**call, "span_id": 4, "attributes": {**_client_attributes(), **_EXPECTED}},
+            {**call, "span_id": 3, "attributes": {**_client_attributes(), **_ON_CALLS}},
+            {**call, "span_id": 4, "attributes": {**_client_attributes(), **_ON_CALLS}},
             {
                 "name": "POST /v1/chat/completions",
                 "kind": "SERVER",
@@ -112,7 +117,28 @@ class TestWhereTheDecisionGoes:
         own, call = tracing.snapshot()
         assert (own["name"], own["kind"], own["attributes"]) == ("extra_headers evaluate", "INTERNAL", _EXPECTED)
         assert call["links"] == [own["span_id"]]
-        assert call["attributes"] == {**_client_attributes(), **_EXPECTED}
+        assert call["attributes"] == {**_client_attributes(), **_ON_CALLS}
+
+    def test_one_decision_on_a_span(self, tracing: Tracing) -> None:
+        """Another decision of the same request has a span of its own; the same one again has none."""
+        with tracing.tracer.start_as_current_span("server", kind=SpanKind.SERVER):
+            _decide(tracing)
+            _decide(tracing)
+            _decide(tracing, headers={"X-Tenant": "secret"}, provider="other")
+            tracing.tracer.start_span("POST", kind=SpanKind.CLIENT, attributes=_client_attributes()).end()
+            _decide(tracing, headers={"Cookie": "secret"})
+            _decide(tracing)
+
+        other, call, same_provider, server = tracing.snapshot()
+        assert server["attributes"] == _EXPECTED
+        assert [span["name"] for span in (other, same_provider)] == ["extra_headers evaluate"] * 2
+        assert {span["parent"] for span in (other, same_provider)} == {server["span_id"]}
+        assert other["attributes"]["extra_headers.provider"] == "other"
+        assert other["attributes"]["extra_headers.forwarded.names"] == ["X-Tenant"]
+        assert "extra_headers.blocked.names" not in other["attributes"]
+        assert call["links"] == [other["span_id"]]
+        assert call["attributes"]["extra_headers.provider"] == "other"
+        assert same_provider["attributes"]["extra_headers.blocked.names"] == ["Cookie"]
 
     def test_calls_to_other_hosts_do_not_carry_it(self, tracing: Tracing) -> None:
         """A tool call in the same request, to another host or port, has nothing to do with the decision."""
@@ -247,6 +273,16 @@ class TestRedaction:
 
         assert tracing.snapshot()[0]["attributes"] == {**attributes, key: ["[REDACTED]"]}
 
+    def test_beside_another_decision(self, tracing: Tracing) -> None:
+        """The span of the request shows no value of a decision that has its own span."""
+        with tracing.tracer.start_as_current_span("server") as span:
+            _decide(tracing)
+            _decide(tracing, headers={"X-Other": "secret-5"}, provider="other")
+            span.set_attribute(f"{contract.HTTP_REQUEST_HEADER_PREFIX}x_other", ["secret-5"])
+            span.record_exception(ValueError("not allowed: secret-5"))
+
+        assert "secret" not in repr([(ended.attributes, ended.events) for ended in tracing.spans])
+
     def test_other_captured_headers_stay(self, tracing: Tracing) -> None:
         """What the operator wants captured of the rest of the request is not ours to take."""
         with tracing.tracer.start_as_current_span("server"):
@@ -375,5 +411,5 @@ async def test_real_instrumented_clients(tracing: Tracing, monkeypatch: pytest.M
     assert call["attributes"]["http.request.header.accept"] != ["[REDACTED]"]
     assert call["attributes"]["http.response.header.x_echo"] == ["[REDACTED]"]
     assert call["attributes"]["http.response.header.content_type"] == ["application/json"]
-    assert {key: value for key, value in call["attributes"].items() if key in _EXPECTED} == _EXPECTED
+    assert {key: value for key, value in call["attributes"].items() if key in _EXPECTED} == _ON_CALLS
     assert "secret" not in repr(tracing.snapshot())

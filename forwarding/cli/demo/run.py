@@ -92,8 +92,10 @@ def _run_scenarios(environment: Environment) -> bool:
     )
     if missing := _missing_spans(environment, results):
         faults.append(f"{missing} of the calls to the provider were not exported as spans")
-    elif span := _span_of(results[_NUMBER_IN_DETAIL - 1].exchanges[0], receiver):
-        reporter.span(span, f"the provider call of scenario {_NUMBER_IN_DETAIL}; its ids were sent in traceparent")
+    elif span := _decision_span(results[_NUMBER_IN_DETAIL - 1].exchanges[0], receiver):
+        reporter.span(span, f"the decision of scenario {_NUMBER_IN_DETAIL}")
+    else:
+        faults.append(f"the decision of scenario {_NUMBER_IN_DETAIL} was not exported as a span")
 
     payloads = [payload for payloads in receiver.payloads.values() for payload in payloads]
     written = [metrics.text.encode(), environment.server.log.encode(), *payloads]
@@ -123,6 +125,22 @@ def _missing_spans(environment: Environment, results: Sequence[ScenarioResult]) 
     return len(missing(receiver.spans))
 
 
-def _span_of(exchange: Exchange, receiver: OtlpReceiver) -> ExportedSpan | None:
-    arrival = exchange.arrival
-    return next((span for span in receiver.spans if arrival and span.span_id == arrival.span_id), None)
+def _decision_span(exchange: Exchange, receiver: OtlpReceiver) -> ExportedSpan | None:
+    """Wait for the span that carries the decision on a call: one that the call links to, or one of its trace."""
+
+    def found(spans: Sequence[ExportedSpan]) -> ExportedSpan | None:
+        call = next(span for span in spans if exchange.arrival and span.span_id == exchange.arrival.span_id)
+        linked = dict(call.links)
+        return next(
+            (
+                span
+                for span in spans
+                if span.kind is not SpanKind.CLIENT
+                and contract.ATTR_PROVIDER in span.attributes
+                and (linked.get(span.trace_id) == span.span_id if linked else span.trace_id == call.trace_id)
+            ),
+            None,
+        )
+
+    receiver.wait_for(found, timeout=_EXPORT_SECONDS)
+    return found(receiver.spans)
