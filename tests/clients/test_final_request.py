@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from extra_headers.forwarding import BlockedHeadersError, Policy
-from extra_headers.forwarding.testing.recording_provider import RecordingProvider
+from extra_headers.forwarding.testing.recording_provider import Answer, RecordingProvider, answer_as_provider
 from tests.clients.conftest import Make
 from tests.clients.kinds import KEY, KINDS, Kind, counted, http_library_of_openai
 
@@ -177,6 +177,24 @@ async def test_a_token_that_is_fetched_on_the_way(kind: Kind, make: Make, upstre
     shown = [(r.method, r.values("x-tenant"), r.values("x-token")) for r in upstream.take()]
     assert shown == [("GET", [], []), ("POST", ["a"], ["200"])]
     assert counted(guard) == {"allowed": 1, "override": 1, "filtered": 1}
+
+
+async def test_a_redirect_of_a_request_that_authentication_built(
+    kind: Kind, make: Make, upstream: RecordingProvider
+) -> None:
+    """It may lead to where authentication fetches a token, so the caller's headers stay behind."""
+    guard = make(Policy())
+    elsewhere = Answer(307, b"", fields=(("Location", f"{upstream.base_url}/embeddings"),))
+    upstream.answer = lambda r: answer_as_provider(r) if r.path == "/v1/embeddings" else elsewhere
+    client = _by_another_request(kind, f"{upstream.base_url}/old", lambda _: None)
+    (client._client if kind.library == "openai" else client).follow_redirects = True
+    await kind.call(guard.with_headers(client, {"X-Tenant": "a"}))
+    await kind.close(client)
+
+    assert [(r.path, r.values("x-tenant")) for r in upstream.take()] == [
+        ("/v1/old/embeddings", ["a"]),
+        ("/v1/embeddings", []),
+    ]
 
 
 async def test_connections_stay_open(kind: Kind, make: Make, upstream: RecordingProvider) -> None:
