@@ -220,8 +220,7 @@ def _too_long(field: str, entries: Sequence[str], max_name_bytes: int) -> list[P
     return [
         PolicyFinding(
             (field, i),
-            f"{quote(entry)} can never match: it is longer than limits.max_name_bytes ({max_name_bytes}); "
-            "shorten it or raise the limit",
+            f"{quote(entry)} can never match: it is longer than limits.max_name_bytes; shorten it or raise the limit",
         )
         for i, entry in enumerate(entries)
         if len(entry.removesuffix("*")) > max_name_bytes

@@ -3,6 +3,7 @@
 Knows pydantic's errors and no policy. It never shows what somebody wrote, except names of settings and entries.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -76,18 +77,22 @@ def _text(error: Any, path: Sequence[str | int], model: type[BaseModel]) -> str:
         case "model_type" | "dict_type" | "mapping_type":
             kind = "a list of names or a mapping" if path[-1] == "from_request" else "a mapping"
             return f"must be {kind}, such as {_EXAMPLES[path[-1]]}"
+        case "int_type" | "int_from_float" | "greater_than_equal" | "less_than_equal":
+            return _range(path, model)
         case _:
-            return _TEXTS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+            return _TEXTS.get(error["type"]) or _PYDANTICS_SUBJECT.sub(
+                "must", error["msg"].removeprefix("Value error, ")
+            )
 
 
 NOT_A_STRING = (
     "must be a string; quote it in the YAML. OGX converts a value of ${env.NAME} that is empty or looks like a number "
     "or a boolean (007, 1e5, true), so write such a value into the file itself"
 )
+_PYDANTICS_SUBJECT = re.compile(r"^(?:Input|String) should\b")
 _TEXTS = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "int_type": "must be a whole number, such as 32",
     "string_type": NOT_A_STRING,
     "string_pattern_mismatch": "must start with a letter and contain only letters, digits and '_', such as "
     "vllm_extra_headers",
@@ -98,6 +103,14 @@ _EXAMPLES: dict[str | int, str] = {
     "shadow": '{allow: ["x-tenant-*"]}',
     "set": '{x-tenant-id: "${user.tenant}"}',
 }
+
+
+def _range(path: Sequence[str | int], model: type[BaseModel]) -> str:
+    """Return what a limit may be. Its unit is the end of its name."""
+    *above, name = path
+    bounds = _model_at(model, above).model_fields[str(name)].metadata
+    at_least, at_most = (next(getattr(each, key) for each in bounds if hasattr(each, key)) for key in ("ge", "le"))
+    return f"must be a whole number of {str(name).rpartition('_')[2]} from {at_least} to {at_most}"
 
 
 def _unknown_setting(path: Sequence[str | int], model: type[BaseModel]) -> str:

@@ -30,9 +30,10 @@ class Limits(BaseModel, frozen=True):
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
         if self.max_value_bytes > self.max_total_bytes:
+            # No number in any message: it may come from a variable, of which nothing is shown.
             raise ValueError(
-                f"max_value_bytes ({self.max_value_bytes}) is larger than max_total_bytes ({self.max_total_bytes}), so "
-                "it can never be reached; lower the one or raise the other"
+                "max_value_bytes is larger than max_total_bytes, so it can never be reached; lower the one or raise "
+                "the other"
             )
         return self
 
@@ -46,9 +47,8 @@ def more_than_the_server_takes(limits: Limits) -> str | None:
     """Return what is wrong with limits that promise more than the server lets pass; None for nothing."""
     if limits.request_bytes <= SERVER_BYTES:
         return None
-    total = (SERVER_BYTES - limits.request_bytes) // 2 + limits.max_total_bytes
-    lower = f"lower max_total_bytes to {total}" if total >= limits.max_value_bytes else "lower them"
     return (
-        f"limits: requests may have {limits.request_bytes} bytes of headers, and the server refuses some above "
-        f"{SERVER_BYTES} (uvicorn, with h11); {lower}, or install httptools"
+        f"limits: the server refuses some requests with more than {SERVER_BYTES} bytes of headers (uvicorn, with h11); "
+        f"lower max_total_bytes until 2 * max_total_bytes + {_QUOTES_AND_COMMAS} * max_headers is at most "
+        f"{SERVER_BYTES - _OTHER_BYTES}, or install httptools"
     )

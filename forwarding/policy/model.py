@@ -186,9 +186,7 @@ class Policy(_Rules, frozen=True):
 
     def _too_long(self, maximum: int) -> list[PolicyFinding]:
         return [
-            PolicyFinding(
-                ("limits", "max_value_bytes"), f"{maximum} is less than the text of {name!r} in `set` alone; raise it"
-            )
+            PolicyFinding(("limits", "max_value_bytes"), f"is less than the text of {name!r} in `set` alone; raise it")
             for name, template in self.templates.items()
             if template.literal_length > maximum
         ]

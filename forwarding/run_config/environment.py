@@ -32,6 +32,18 @@ class FromEnvironment(str):
         return text
 
 
+class NumberFromEnvironment(int):
+    """A whole number that is, or contains, the value of a variable. Only `shown` of it may be printed."""
+
+    written: str
+
+    def __new__(cls, value: int, written: str) -> Self:
+        """Return the number, with how it is written in the file."""
+        number = super().__new__(cls, value)
+        number.written = written
+        return number
+
+
 class Unset(NamedTuple):
     """A value that names a variable that is not set and gives no default."""
 
@@ -49,7 +61,7 @@ class UnsetVariableError(Exception):
 
 def shown(value: object) -> str:
     """Return a value as it may be printed: as written in the file if it comes from the environment."""
-    return value.written if isinstance(value, FromEnvironment) else str(value)
+    return value.written if isinstance(value, FromEnvironment | NumberFromEnvironment) else str(value)
 
 
 def replace(value: Any, environment: Mapping[str, str], path: KeyPath = (), unset: list[Unset] | None = None) -> Any:
@@ -118,10 +130,12 @@ def _replace_in_string(text: str, environment: Mapping[str, str]) -> object:
     if replaced == text:
         return text
     value = _typed(replaced)
-    return FromEnvironment(value, text) if used and isinstance(value, str) else value
+    if used and isinstance(value, str):
+        return FromEnvironment(value, text)
+    return NumberFromEnvironment(value, text) if used and type(value) is int else value
 
 
-def _typed(text: str) -> object:
+def _typed(text: str) -> str | int | float | None:
     if text == "":
         return None
     if text.lower() in ("true", "false"):

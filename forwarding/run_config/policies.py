@@ -12,7 +12,7 @@ from ..policy.field_names import normalize_name
 from ..policy.limits import more_than_the_server_takes
 from ..policy.mcp import mcp_provider, unfit_settings
 from ..policy.model import Policy, PolicyError, PolicyFinding, default_field, parse_policy
-from .environment import FromEnvironment, KeyPath, shown
+from .environment import FromEnvironment, KeyPath, NumberFromEnvironment, shown
 from .findings import Finding, Level, finding_at
 from .providers import SETTING, Provider, RunConfig
 
@@ -131,6 +131,8 @@ def _redacted(value: Any, given: Any) -> Any:
     """Return a value of a policy, with what comes from the environment as it is written in the file."""
     if isinstance(value, str):
         return shown(given) if isinstance(given, FromEnvironment) else value
+    if isinstance(given, NumberFromEnvironment):
+        return shown(given)
     if isinstance(given, list) and isinstance(value, dict):  # names, which the policy has made a mapping
         return [shown(entry) for entry in given]
     if isinstance(value, tuple):

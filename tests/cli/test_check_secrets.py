@@ -40,6 +40,21 @@ def test_a_value_of_the_environment_is_never_printed(
         assert "env.CANARY" in done.out or "'drop' or 'reject'" in done.out or form == "github", setting
 
 
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+@pytest.mark.parametrize("limit", ["max_headers", "max_name_bytes", "max_value_bytes", "max_total_bytes"])
+def test_a_number_of_the_environment_is_never_printed(
+    invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch, form: str, limit: str
+) -> None:
+    """A number may be a secret in the wrong setting: neither it nor what follows from it is printed."""
+    for number in ("77", "5777", "65477", "1077777"):
+        monkeypatch.setenv("CANARY", number)
+
+        done = invoke("check", "--format", form, write(provider(f"{{limits: {{{limit}: '${{env.CANARY}}'}}}}")))
+
+        assert "77" not in done.out, (number, done.out)
+        assert "env.CANARY" in done.out or done.exit_code or form == "github"
+
+
 def test_explain_prints_no_value_of_the_environment(
     invoke: Invoke, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

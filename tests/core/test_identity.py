@@ -149,13 +149,13 @@ WRONG_SETS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "too long": (
         {"set": {"x-a": "v" * 11 + "${user.id}"}, "limits": {"max_value_bytes": 10}},
-        "limits.max_value_bytes: 10 is less than the text of 'x-a' in `set` alone; raise it",
+        "limits.max_value_bytes: is less than the text of 'x-a' in `set` alone; raise it",
     ),
     "too long for the shadow": (
         {"set": {"x-a": "v" * 11}, "shadow": {"limits": {"max_value_bytes": 10}}},
-        "shadow.limits.max_value_bytes: 10 is less than the text of 'x-a' in `set` alone",
+        "shadow.limits.max_value_bytes: is less than the text of 'x-a' in `set` alone",
     ),
-    "on_missing": ({"on_missing": "drop"}, "on_missing: Input should be 'reject' or 'omit'"),
+    "on_missing": ({"on_missing": "drop"}, "on_missing: must be 'reject' or 'omit'"),
 }
 
 

@@ -37,7 +37,7 @@ FINDINGS: dict[str, tuple[Any, str]] = {
         {"unblock": "via"},
         'shadow.unblock: must be a list of names, such as unblock: ["openai-organization"]',
     ),
-    "a limit": ({"limits": {"max_headers": 0}}, "shadow.limits.max_headers: Input should be greater than"),
+    "a limit": ({"limits": {"max_headers": 0}}, "shadow.limits.max_headers: must be a whole number of headers"),
     "a dead entry": ({"allow": ["cookie"]}, "  - shadow.allow[0]: 'cookie' can never match: the core blocklist"),
     "a shadowed entry": ({"block": ["x-a*", "x-ab"]}, "  - shadow.block[1]: 'x-ab' is shadowed by 'x-a*' at [0]"),
 }

@@ -116,15 +116,21 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
     "a limit as a boolean": ({"limits": {"max_headers": True}}, ["limits.max_headers: must be a whole number"]),
     "a limit as null": ({"limits": {"max_headers": None}}, ["limits.max_headers: must be a whole number"]),
     # ranges
-    "max_headers at zero": ({"limits": {"max_headers": 0}}, ["limits.max_headers: ", "greater than or equal to 1"]),
-    "max_headers too large": ({"limits": {"max_headers": 1025}}, ["limits.max_headers: ", "equal to 1024"]),
-    "max_name_bytes negative": ({"limits": {"max_name_bytes": -1}}, ["limits.max_name_bytes: ", "equal to 1"]),
-    "max_name_bytes too large": ({"limits": {"max_name_bytes": 1025}}, ["limits.max_name_bytes: ", "equal to 1024"]),
-    "max_value_bytes too large": ({"limits": {"max_value_bytes": 65537}}, ["limits.max_value_bytes: ", "to 65536"]),
-    "max_total_bytes too large": ({"limits": {"max_total_bytes": 131073}}, ["limits.max_total_bytes: ", "to 131072"]),
+    "max_headers at zero": ({"limits": {"max_headers": 0}}, ["limits.max_headers: ", "of headers from 1 to 1024"]),
+    "max_headers too large": ({"limits": {"max_headers": 1025}}, ["limits.max_headers: ", "of headers from 1 to 1024"]),
+    "max_name_bytes negative": ({"limits": {"max_name_bytes": -1}}, ["limits.max_name_bytes: ", "from 1 to 1024"]),
+    "max_name_bytes too large": ({"limits": {"max_name_bytes": 1025}}, ["limits.max_name_bytes: ", "from 1 to 1024"]),
+    "max_value_bytes too large": (
+        {"limits": {"max_value_bytes": 65537}},
+        ["limits.max_value_bytes: ", "from 1 to 65536"],
+    ),
+    "max_total_bytes too large": (
+        {"limits": {"max_total_bytes": 131073}},
+        ["limits.max_total_bytes: ", "from 1 to 131072"],
+    ),
     "a value limit that cannot be reached": (
         {"limits": {"max_total_bytes": 4095}},
-        ["limits: max_value_bytes (4096) is larger than max_total_bytes (4095)", "lower the one or raise the other"],
+        ["limits: max_value_bytes is larger than max_total_bytes", "lower the one or raise the other"],
     ),
     # entries that are no patterns
     "allow everything": ({"allow": ["*"]}, ["allow[0]: '*' matches every name", "leave `allow` out", "`allow: []`"]),
@@ -203,15 +209,15 @@ BAD_SETTINGS: dict[str, tuple[object, list[str]]] = {
     ),
     "allow a name longer than any may be": (
         {"allow": ["x-" + "a" * 127]},
-        ["allow[0]: 'x-aaa", "can never match", "limits.max_name_bytes (128)", "shorten it or raise the limit"],
+        ["allow[0]: 'x-aaa", "can never match", "limits.max_name_bytes; ", "shorten it or raise the limit"],
     ),
     "block a prefix longer than any name may be": (
         {"block": ["x-secret-*"], "limits": {"max_name_bytes": 8}},
-        ["block[0]: 'x-secret-*' can never match", "limits.max_name_bytes (8)"],
+        ["block[0]: 'x-secret-*' can never match", "limits.max_name_bytes; "],
     ),
     "lift a name longer than any may be": (
         {"unblock": ["user-agent"], "limits": {"max_name_bytes": 9}},
-        ["unblock[0]: 'user-agent' can never match", "limits.max_name_bytes (9)"],
+        ["unblock[0]: 'user-agent' can never match", "limits.max_name_bytes; "],
     ),
 }
 

@@ -86,7 +86,7 @@ def test_above_it_depends_on_the_network(stack: Stack) -> None:
 
 
 def test_limits_that_promise_more_are_told_at_start(tmp_path: Path) -> None:
-    """With the provider, the number of bytes and what to do."""
+    """The warning names the provider and what to do."""
     limits = {"max_total_bytes": 8192}
     providers = [
         inference_provider("wide", "http://127.0.0.1:1/v1", {"limits": limits}),
@@ -94,6 +94,6 @@ def test_limits_that_promise_more_are_told_at_start(tmp_path: Path) -> None:
     ]
     with SERVER(host_run_config(providers, tmp_path, free_port()), tmp_path) as server:
         log = " ".join(server.log.split())
-    assert "provider 'wide' (remote::vllm): limits: requests may have 20480 bytes of headers" in log
-    assert "lower max_total_bytes to 6144" in log
+    assert "provider 'wide' (remote::vllm): limits: the server refuses some requests with more than 16384" in log
+    assert "until 2 * max_total_bytes + 8 * max_headers is at most 12544, or install httptools" in log
     assert "'narrow' (remote::vllm): limits" not in log

@@ -26,9 +26,9 @@ def test_a_bad_policy_names_the_provider_and_every_entry(tmp_path: Path) -> None
     log = _start(tmp_path, inference_provider("team-a", "http://127.0.0.1:1/v1", policy))
 
     assert "extra_headers of provider 'team-a' (remote::vllm) is unusable:" in log
-    assert "on_blocked: Input should be 'drop' or 'reject'" in log
+    assert "on_blocked: must be 'drop' or 'reject'" in log
     assert "allow[0]: 'x maas' can never match: it is not a header name" in log
-    assert "limits.max_headers: Input should be greater than or equal to 1" in log
+    assert "limits.max_headers: must be a whole number of headers from 1 to 1024" in log
     assert "blocks: unknown setting; did you mean `block`? known are allow, block" in log
 
 
