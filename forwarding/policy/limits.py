@@ -47,8 +47,9 @@ def more_than_the_server_takes(limits: Limits) -> str | None:
     """Return what is wrong with limits that promise more than the server lets pass; None for nothing."""
     if limits.request_bytes <= SERVER_BYTES:
         return None
+    fitting = Limits()
     return (
         f"limits: the server refuses some requests with more than {SERVER_BYTES} bytes of headers (uvicorn, with h11); "
-        f"lower max_total_bytes until 2 * max_total_bytes + {_QUOTES_AND_COMMAS} * max_headers is at most "
-        f"{SERVER_BYTES - _OTHER_BYTES}, or install httptools"
+        f"lower max_total_bytes ({fitting.max_total_bytes} fits with max_headers: {fitting.max_headers}), or install "
+        "httptools"
     )

@@ -95,5 +95,5 @@ def test_limits_that_promise_more_are_told_at_start(tmp_path: Path) -> None:
     with SERVER(host_run_config(providers, tmp_path, free_port()), tmp_path) as server:
         log = " ".join(server.log.split())
     assert "provider 'wide' (remote::vllm): limits: the server refuses some requests with more than 16384" in log
-    assert "until 2 * max_total_bytes + 8 * max_headers is at most 12544, or install httptools" in log
+    assert "lower max_total_bytes (6144 fits with max_headers: 32), or install httptools" in log
     assert "'narrow' (remote::vllm): limits" not in log
