@@ -3,6 +3,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
+# The tests start a hundred programs, and each would compile the add-on's modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help install demo test test-unit coverage test-server test-llama-stack test-litellm test-oldest \
 	test-oldest-llama-stack test-oldest-ogx test-python check format docs docs-litellm lock clean dist dashboards \
 	tools pictures terminals fuzz soak bench
