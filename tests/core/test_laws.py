@@ -25,6 +25,7 @@ from tests.core.oracle import Headers, compared, core_reason, expected_reasons, 
 from tests.core.strategies import (
     STEMS,
     as_headers,
+    different_names,
     entries,
     header_names,
     header_pairs,
@@ -37,14 +38,13 @@ from tests.core.strategies import (
     policies,
     printable,
     respelled,
-    several_pairs,
 )
 
 
 @law
-@given(header_pairs, policies(), outbound_names)
+@given(policies(), header_pairs, outbound_names)
 def test_every_header_gets_the_decision_that_the_design_gives(
-    pairs: Headers, policy: Policy, outbound: frozenset[str]
+    policy: Policy, pairs: Headers, outbound: frozenset[str]
 ) -> None:
     """Exactly one decision for each header, in the caller's order, equal keys each, as a naive reader would decide."""
     decisions = evaluate(as_headers(pairs), policy, outbound).decisions
@@ -53,8 +53,8 @@ def test_every_header_gets_the_decision_that_the_design_gives(
 
 
 @law
-@given(header_pairs, policies(), outbound_names)
-def test_nothing_dangerous_is_forwarded(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
+@given(policies(), header_pairs, outbound_names)
+def test_nothing_dangerous_is_forwarded(policy: Policy, pairs: Headers, outbound: frozenset[str]) -> None:
     """Grammar, blocklists, the client's own headers, uniqueness and limits hold for whatever goes out."""
     forwarded = dict(evaluate(as_headers(pairs), policy, outbound).forwarded)
     assert set(forwarded.items()) <= {(n, v) for n, v in pairs if isinstance(v, str)}
@@ -72,9 +72,9 @@ def test_nothing_dangerous_is_forwarded(pairs: Headers, policy: Policy, outbound
 
 
 @law
-@given(several_pairs, policies(), outbound_names, st.randoms(use_true_random=False))
+@given(policies(), different_names, outbound_names, st.randoms(use_true_random=False))
 def test_the_order_of_headers_does_not_matter(
-    pairs: Headers, policy: Policy, outbound: frozenset[str], random: Any
+    policy: Policy, pairs: Headers, outbound: frozenset[str], random: Any
 ) -> None:
     """Each header gets the same decision, and the same headers are forwarded, in whatever order they come."""
     shuffled = random.sample(pairs, len(pairs))
@@ -86,8 +86,8 @@ def test_the_order_of_headers_does_not_matter(
 
 
 @law
-@given(header_pairs, policies(), outbound_names)
-def test_the_outcome_follows_from_the_decisions(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
+@given(policies(), header_pairs, outbound_names)
+def test_the_outcome_follows_from_the_decisions(policy: Policy, pairs: Headers, outbound: frozenset[str]) -> None:
     """Rejected: nothing is forwarded. Otherwise every header that passes is."""
     evaluation = evaluate(as_headers(pairs), policy, outbound)
     kinds = {d.kind for d in evaluation.decisions}
@@ -107,10 +107,10 @@ def test_the_outcome_follows_from_the_decisions(pairs: Headers, policy: Policy, 
 
 
 @law
-@given(json_values | st.dictionaries(st.one_of(st.text(), st.integers(), st.none()), json_values), policies())
-@example(RepeatedKeys([]), Policy())
-@example({float("nan"): "v"}, Policy())
-def test_no_object_makes_it_raise(headers: object, policy: Policy) -> None:
+@given(policies(), json_values | st.dictionaries(st.one_of(st.text(), st.integers(), st.none()), json_values))
+@example(Policy(), RepeatedKeys([]))
+@example(Policy(), {float("nan"): "v"})
+def test_no_object_makes_it_raise(policy: Policy, headers: object) -> None:
     """Anything that JSON can hold, and keys that it cannot, ends in decisions."""
     evaluation = evaluate(headers, policy)
     assert isinstance(evaluation, Evaluation)
@@ -148,9 +148,9 @@ roomy = st.sampled_from(
 
 
 @law
-@given(st.lists(st.tuples(header_names, marked), max_size=12), roomy, outbound_names)
-@example([("X-A", MARKER)], Policy(), frozenset())
-def test_no_value_shows(pairs: Headers, policy: Policy, outbound: frozenset[str]) -> None:
+@given(roomy, st.lists(st.tuples(header_names, marked), max_size=8), outbound_names)
+@example(Policy(), [("X-A", MARKER)], frozenset())
+def test_no_value_shows(policy: Policy, pairs: Headers, outbound: frozenset[str]) -> None:
     """No value stands in a decision, an evaluation's text or an error, whether its header passes or not."""
     evaluation = evaluate(as_headers(pairs), policy, outbound)
     shown = [repr(evaluation), str(evaluation), repr(evaluation.decisions)]
@@ -180,6 +180,7 @@ yaml_keys = st.one_of(st.sampled_from([*Policy.model_fields, "max_headers"]), st
 yaml_values = st.recursive(
     json_scalars | entries | lifted,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(yaml_keys, inner, max_size=4),
+    max_leaves=8,
 )
 
 
@@ -196,7 +197,7 @@ def test_a_setting_is_a_policy_or_a_policy_error(setting: object) -> None:
 
 
 @law
-@given(st.lists(st.sampled_from(["openai-project", "via", *STEMS]).flatmap(respelled) | longer_names, max_size=2))
+@given(st.lists(respelled(["openai-project", "via", *STEMS]) | longer_names, max_size=2))
 @example(["openai-organization"])
 def test_no_setting_lifts_framing_credentials_or_gateway_control(unblock: list[str]) -> None:
     """Every name that a policy manages to lift is one whose reason may be lifted."""
