@@ -33,23 +33,29 @@ _SOURCE = re.compile(
 )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.attack_class}: {case.name}")
-def test_is_decided_as_the_corpus_says(case: Case) -> None:
+@pytest.mark.parametrize("attack_class", sorted(CLASSES))
+def test_is_decided_as_the_corpus_says(attack_class: str) -> None:
     """One decision for each header; what is forwarded is as the caller wrote it, and nothing where it is rejected.
 
     A name that is no token, too long, or one of too many is not kept, only its length.
     """
+    for case in CASES:
+        if case.attack_class == attack_class:
+            _check(case)
+
+
+def _check(case: Case) -> None:
     evaluation = decide(case)
     if evaluation is None:
-        assert case.expected == ()
+        assert case.expected == (), case.name
         return
-    assert tuple((d.kind, d.reason) for d in evaluation.decisions) == case.expected
-    assert evaluation.rejected_for is case.rejected_for
-    assert dict(evaluation.forwarded) == case.forwarded()
-    limits = case.parsed_policy.limits
-    for decision, (name, _) in zip(evaluation.decisions, case.pairs(), strict=bool(case.pairs())):
-        shown = is_token(name) and len(name) <= limits.max_name_bytes and len(case.pairs()) <= limits.max_headers
-        assert (decision.name, decision.name_length) == (name if shown else None, len(name))
+    assert tuple((d.kind, d.reason) for d in evaluation.decisions) == case.expected, case.name
+    assert evaluation.rejected_for is case.rejected_for, case.name
+    assert dict(evaluation.forwarded) == case.forwarded(), case.name
+    limits, pairs = case.parsed_policy.limits, case.pairs()
+    for decision, (name, _) in zip(evaluation.decisions, pairs, strict=bool(pairs)):
+        shown = is_token(name) and len(name) <= limits.max_name_bytes and len(pairs) <= limits.max_headers
+        assert (decision.name, decision.name_length) == (name if shown else None, len(name)), case.name
 
 
 class TestCorpus:
