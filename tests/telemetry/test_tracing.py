@@ -7,9 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import pytest
+
 _SET_UP = """
-import json, os, sys
-import google.protobuf.message, requests # the exporter's; each child would load them anew
+import importlib, json, os, sys
 import opentelemetry.util._importlib_metadata as installed
 from opentelemetry import trace
 from extra_headers.telemetry import tracing
@@ -28,6 +29,9 @@ def set_up(environment):
     sdk = any(name.startswith("opentelemetry.sdk") for name in sys.modules)
     print(json.dumps([exporters, sdk, sampler]), flush=True)
 
+# What each child would load anew.
+for module in sys.argv[1:]:
+    importlib.import_module(module)
 for environment in json.load(sys.stdin):
     sys.stderr.write("NEXT\\n")
     sys.stderr.flush()
@@ -48,11 +52,19 @@ class _SetUp(NamedTuple):
     log: str
 
 
-def _set_up(environments: Sequence[Mapping[str, str]]) -> list[_SetUp]:
-    """Return what a process sets up with each of these environments."""
+_SDK = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk._logs.export",
+    "opentelemetry.sdk.metrics.export",
+    "opentelemetry.sdk.trace.export",
+)
+
+
+def _set_up(environments: Sequence[Mapping[str, str]], loaded: Sequence[str] = _SDK) -> list[_SetUp]:
+    """Return what a process sets up with each of these environments, where these modules are loaded already."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run(  # noqa: S603 - ours
-        [sys.executable, "-c", _SET_UP],
+        [sys.executable, "-c", _SET_UP, "opentelemetry.instrumentation.httpx", *loaded],
         env=inherited,
         input=json.dumps(environments),
         capture_output=True,
@@ -69,25 +81,45 @@ _CONSOLE = "opentelemetry.sdk.trace.export"
 _ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
-def test_traces_where_asked_for() -> None:
-    """Lists, empty values and protocols mean what the specification says."""
-    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
-    cases: list[tuple[dict[str, str], list[str]]] = [
-        (_ENDPOINT, [_HTTP]),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, [_HTTP]),
-        (_ENDPOINT | {"OTEL_TRACES_EXPORTER": ""}, [_HTTP]),
-        (_ENDPOINT | {"OTEL_TRACES_EXPORTER": "otlp,console"}, [_HTTP, _CONSOLE]),
-        (_ENDPOINT | {"OTEL_TRACES_EXPORTER": " otlp , console "}, [_HTTP, _CONSOLE]),
-        ({"OTEL_TRACES_EXPORTER": "console"}, [_CONSOLE]),
-        ({"OTEL_TRACES_EXPORTER": "otlp"}, [_HTTP]),
-        (_ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, [_HTTP]),
-        (_ENDPOINT | grpc, [_GRPC]),
-        (_ENDPOINT | grpc | {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, [_HTTP]),
-        (_ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": ""}, [_HTTP]),
-    ]
-    found = _set_up([environment for environment, _ in cases])
+_OVER_GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+ASKED: list[tuple[dict[str, str], list[str]]] = [
+    (_ENDPOINT, [_HTTP]),
+    ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, [_HTTP]),
+    (_ENDPOINT | {"OTEL_TRACES_EXPORTER": ""}, [_HTTP]),
+    (_ENDPOINT | {"OTEL_TRACES_EXPORTER": "otlp,console"}, [_HTTP, _CONSOLE]),
+    (_ENDPOINT | {"OTEL_TRACES_EXPORTER": " otlp , console "}, [_HTTP, _CONSOLE]),
+    ({"OTEL_TRACES_EXPORTER": "console"}, [_CONSOLE]),
+    ({"OTEL_TRACES_EXPORTER": "otlp"}, [_HTTP]),
+    (_ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, [_HTTP]),
+    (_ENDPOINT | _OVER_GRPC, [_GRPC]),
+    (_ENDPOINT | _OVER_GRPC | {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, [_HTTP]),
+    (_ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": ""}, [_HTTP]),
+]
+SAMPLED = _ENDPOINT | {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
+_WITHOUT = _ENDPOINT | {"WITHOUT_EXPORTERS": "1"}
+WRONG: list[tuple[dict[str, str], str]] = [
+    (_WITHOUT, "; pip install 'extra-headers-forwarding[otlp]'\n"),
+    (_WITHOUT | _OVER_GRPC, "; pip install 'opentelemetry-exporter-otlp-proto-grpc'\n"),
+    ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin"),
+    (_ENDPOINT | {"OTEL_TRACES_EXPORTER": "otlp,nonsense"}, "nonsense"),
+    (_ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "http/json"),
+]
 
-    for (environment, exporters), set_up in zip(cases, found, strict=True):
+
+type Found = dict[str, _SetUp]
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    """Return what is set up with each environment above, as JSON; one process loads the SDK for all."""
+    environments = [*(environment for environment, _ in ASKED), SAMPLED, *(environment for environment, _ in WRONG)]
+    return dict(zip(map(json.dumps, environments), _set_up(environments), strict=True))
+
+
+def test_traces_where_asked_for(found: Found) -> None:
+    """Lists, empty values and protocols mean what the specification says."""
+    for environment, exporters in ASKED:
+        set_up = found[json.dumps(environment)]
         assert set_up.exporters == exporters, (environment, set_up.log)
 
 
@@ -102,33 +134,18 @@ def test_nothing_where_not_asked_for() -> None:
         _ENDPOINT | {"OTEL_SDK_DISABLED": "true"},
     ]
 
-    assert _set_up(environments) == [_SetUp([], sdk=False, sampler="", log="")] * len(environments)
+    assert _set_up(environments, loaded=()) == [_SetUp([], sdk=False, sampler="", log="")] * len(environments)
 
 
-def test_the_sampler_of_the_environment() -> None:
+def test_the_sampler_of_the_environment(found: Found) -> None:
     """The sampler and its argument are the SDK's to read."""
-    sampler = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
-    (set_up,) = _set_up([_ENDPOINT | sampler])
-
-    assert "TraceIdRatioBased{0.25}" in set_up.sampler
+    assert "TraceIdRatioBased{0.25}" in found[json.dumps(SAMPLED)].sampler
 
 
-def test_no_traces_is_one_line() -> None:
+def test_no_traces_is_one_line(found: Found) -> None:
     """The line says what the SDK finds wrong, and what to install; no traceback comes with it."""
-    without = _ENDPOINT | {"WITHOUT_EXPORTERS": "1"}
-    cases: list[tuple[dict[str, str], str]] = [
-        (without, "; pip install 'extra-headers-forwarding[otlp]'\n"),
-        (
-            without | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "; pip install 'opentelemetry-exporter-otlp-proto-grpc'\n",
-        ),
-        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin"),
-        (_ENDPOINT | {"OTEL_TRACES_EXPORTER": "otlp,nonsense"}, "nonsense"),
-        (_ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "http/json"),
-    ]
-    found = _set_up([environment for environment, _ in cases])
-
-    for (environment, text), set_up in zip(cases, found, strict=True):
+    for environment, text in WRONG:
+        set_up = found[json.dumps(environment)]
         assert set_up.exporters == [], environment
         assert text in set_up.log, environment
         assert set_up.log.startswith("extra_headers: no traces, requests are not affected: ")
