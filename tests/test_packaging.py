@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 
-from extra_headers.forwarding.testing.processes import inference_provider, run_config
+from extra_headers.forwarding.testing.processes import inference_provider
 
 _ROOT = Path(__file__).parent.parent
 
@@ -84,17 +83,13 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, uv: Path, tmp_path
     assert "demo" in _run(tmp_path / "venv" / "bin" / "extra-headers", "--help", cwd=tmp_path)
 
 
-def test_list_deps_prints_a_name_that_installs_this(wheel: Path, uv: Path, tmp_path: Path) -> None:
-    """The host prints the `module:` as a dependency, and that name resolves to this distribution."""
-    config = run_config([inference_provider("vllm", "http://127.0.0.1:1/v1", extra_headers=True)], tmp_path, 8321)
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-
-    printed = _run(Path(sys.executable).with_name("ogx"), "stack", "list-deps", tmp_path / "run.yaml")
-    asked = next(word for word in printed.split() if "extra" in word)
+def test_the_module_of_a_run_config_installs_this(wheel: Path, uv: Path, tmp_path: Path) -> None:
+    """The host lists the `module:` as a dependency (tests/cli/test_against_ogx.py): pip resolves it to this."""
+    module = str(inference_provider("vllm", "http://127.0.0.1:1/v1", extra_headers=True)["module"])
 
     (tmp_path / "target").mkdir()
     options = ("--quiet", "--no-deps", "--no-index", "--find-links", wheel.parent, "--target", tmp_path / "target")
-    _run(uv, "pip", "install", "--python", sys.executable, *options, asked)
+    _run(uv, "pip", "install", "--python", sys.executable, *options, module)
     assert (tmp_path / "target" / "extra_headers" / "forwarding" / "provider.py").is_file()
 
 

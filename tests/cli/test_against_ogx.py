@@ -1,6 +1,7 @@
 """What the commands know of OGX without it, compared with OGX itself, which is loaded only when one of these runs."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_which_entry_loads_the_add_on(tmp_path: Path, with_module: str) -> None:
     assert loads == (with_module != "neither")
     assert any("OGX ignores" in message for message in messages) == (not loads)
     assert sum("works only because" in message for message in messages) == int(with_module in ("first", "second"))
+
+
+def test_the_module_is_listed_as_a_dependency(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `ogx stack list-deps` prints it; tests/test_packaging.py installs what it names."""
+    entry = inference_provider("a", "http://127.0.0.1:1/v1", extra_headers=True)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run_config([entry], tmp_path, 8321)))
+
+    asked = Namespace(config=str(tmp_path / "run.yaml"), providers=None, format="deps-only")
+    load("ogx.cli.stack._list_deps").run_stack_list_deps_command(asked)
+
+    assert [word for word in capsys.readouterr().out.split() if "extra" in word] == [entry["module"]]
 
 
 def test_an_unset_variable_stops_the_host(tmp_path: Path) -> None:
