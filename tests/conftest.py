@@ -63,14 +63,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _starts_servers(item.path):
             item.add_marker(pytest.mark.server)
-        if _slowness(item) < len(_SLOW):
+        if _slowness(item.path) < len(_SLOW):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: (_slowness(item), not schedule.is_folder(item.nodeid)))
+    items.sort(key=lambda item: (_slowness(item.path), not schedule.is_folder(item.nodeid)))
 
 
-def _slowness(item: pytest.Item) -> int:
-    file = item.path.relative_to(_TESTS).as_posix()
-    return next((i for i, path in enumerate(_SLOW) if file.startswith(path)), len(_SLOW))
+@cache
+def _slowness(file: Path) -> int:
+    name = file.relative_to(_TESTS).as_posix()
+    return next((i for i, path in enumerate(_SLOW) if name.startswith(path)), len(_SLOW))
 
 
 @pytest.hookimpl(optionalhook=True)
