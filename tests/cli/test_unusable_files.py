@@ -65,12 +65,12 @@ UNUSABLE: dict[str, tuple[str | bytes, str]] = {
         _bomb("[x]", "[{}, {}, {}, {}, {}, {}, {}, {}, {}]").replace("providers", "mcp_servers"),
         _EXPANDED,
     ),
-    "a number of a million digits": (f"a: 1{':00' * 340_000}\nproviders: {{}}\n", _UNREADABLE),
+    "a number of six thousand digits": (f"a: 1{':00' * 3000}\nproviders: {{}}\n", _UNREADABLE),
     "deep by aliases": (
         "".join(f"a{i}: &a{i} {'[' * 50}{f'*a{i - 1}' if i else 1}{']' * 50}\n" for i in range(50)),
         "is nested too deeply",
     ),
-    "deep": ("[" * 5000, "is nested too deeply"),
+    "deep": ("[" * 1000, "is nested too deeply"),
 }
 COMMANDS = [("check", "{}"), ("explain", "{}", "--provider", "vllm", "-H", f"X-A: {_SECRET}")]
 
