@@ -51,7 +51,7 @@ def _open_descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def test_ten_thousand_connections() -> None:
+def test_thousands_of_connections() -> None:
     """Clients that send nothing or half a request take neither descriptors nor the scrapes of others."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
@@ -60,14 +60,14 @@ def test_ten_thousand_connections() -> None:
     try:
         with _endpoint(port) as pid:
             scraped = 0
-            for i in range(10_000):
+            for i in range(3000):
                 if len(open_at_once) == open_at_once.maxlen:
                     open_at_once.popleft().close()
                 attacker = socket.create_connection(("127.0.0.1", port), timeout=10)
                 open_at_once.append(attacker)
                 with contextlib.suppress(ConnectionError):
                     attacker.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-" * (i % 2))
-                if i % 1000 == 999:
+                if i % 300 == 299:
                     scraped += _scrape(port)
                     assert _open_descriptors(pid) < _DESCRIPTORS - 10
             assert scraped == 10

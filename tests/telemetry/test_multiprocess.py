@@ -85,7 +85,7 @@ def test_more_series_than_the_disk_has_room_for(tmp_path: Path) -> None:
 other = Counter("other", "Of another library.", ["name"])
 fill()
 try:
-    for i in range(20_000): other.labels(f"name-{i}").inc()
+    for i in range(20_000): other.labels(f"{i:0500}").inc()
 except OSError as error:
     failed = error.strerror
 for recorder in recorders: record(recorder)
@@ -154,10 +154,10 @@ def _run(directory: Path, code: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_three_hundred_dead_workers(tmp_path: Path) -> None:
+def test_a_hundred_dead_workers(tmp_path: Path) -> None:
     """Their counts stay exact, in a few files, and a scrape is as quick as with one worker."""
     code = """
-for _ in range(300): die_after(count)
+for _ in range(100): die_after(count)
 files = len(os.listdir(directory))
 first = scrape()
 started = time.perf_counter()
@@ -166,12 +166,12 @@ print(json.dumps([files, len(os.listdir(directory)), first, second, time.perf_co
 """
     files, left, first, second, seconds = _run(tmp_path, code)
 
-    assert files > 600
+    assert files > 200
     assert left < 10
     assert second == first
-    assert first["extra_headers_requests_total"] == 300
-    assert first["extra_headers_evaluation_seconds_count"] == 300
-    assert first["extra_headers_evaluation_seconds_sum"] == 150
+    assert first["extra_headers_requests_total"] == 100
+    assert first["extra_headers_evaluation_seconds_count"] == 100
+    assert first["extra_headers_evaluation_seconds_sum"] == 50
     assert seconds < 1
 
 
