@@ -115,13 +115,25 @@ def test_help_loads_no_heavy_library() -> None:
     assert loaded & {"pydantic", "yaml", "rich", "openai", "opentelemetry", "prometheus_client", "ogx"} == set()
 
 
-def test_without_ogx(write: Write) -> None:
-    """The commands neither need the host nor load it."""
-    code = (
-        "import sys; sys.modules['ogx'] = None; from extra_headers.forwarding.cli import main\n"
-        f"main(['explain', {write(provider('{}'))!r}, '--provider', 'vllm', '-H', 'X-A: 1'])"
-    )
-    assert _run(sys.executable, "-c", code).returncode == 0
+_WITHOUT_HOSTS = """
+import sys
+from extra_headers.forwarding.cli import main
+
+sys.modules |= dict.fromkeys(("ogx", "llama_stack", "litellm"))
+for path in sys.argv[1:]:
+    try:
+        main(["explain", path, "--provider", "vllm", "-H", "X-A: 1"])
+    except SystemExit as ended:
+        assert ended.code == 0
+"""
+
+
+def test_without_hosts(write: Write) -> None:
+    """The commands neither need a host nor load one."""
+    callback = "litellm_settings: {callbacks: [extra_headers.forwarding.litellm.callback]}"
+    proxy = f"model_list: [{{model_name: vllm, litellm_params: {{model: openai/a}}}}]\n{callback}\n"
+    done = _run(sys.executable, "-c", _WITHOUT_HOSTS, write(provider("{}")), write(proxy, "config.yaml"))
+    assert (done.returncode, done.stdout.count("X-A: forwarded")) == (0, 2), done
 
 
 class TestCompletion:
