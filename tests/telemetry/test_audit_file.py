@@ -156,14 +156,21 @@ class TestFaults:
         assert "X-7" not in caplog.text
 
 
-_WRITER = """
-import sys
+# Processes that load the same once.
+_WRITERS = """
+import os, sys
 from tests.telemetry.test_audit_file import _record
 from extra_headers.telemetry.audit_sinks import LineSink
 
-sink = LineSink(sys.argv[1])
-for number in range(int(sys.argv[3])):
-    sink.write(_record(number, sys.argv[2]))
+writers = []
+for name in "0123":
+    if (writer := os.fork()) == 0:
+        sink = LineSink(sys.argv[1])
+        for number in range(300):
+            sink.write(_record(number, name))
+        os._exit(0)
+    writers.append(writer)
+sys.exit(sum(os.waitpid(writer, 0)[1] for writer in writers))
 """
 
 
@@ -200,17 +207,9 @@ class TestSeveralWriters:
         """Lines of several processes are never mixed: neither in a file, nor on a standard error that they share."""
         path = tmp_path / "audit.jsonl"
         target = str(path) if where == "file" else "stderr"
-        reader, writer = os.pipe()
-        processes = [
-            subprocess.Popen([sys.executable, "-c", _WRITER, target, str(name), "300"], stderr=writer)  # noqa: S603 - ours
-            for name in range(4)
-        ]
-        os.close(writer)
-        with os.fdopen(reader, "rb") as stream:
-            received = stream.read()
-        assert [process.wait() for process in processes] == [0] * 4
+        done = subprocess.run([sys.executable, "-c", _WRITERS, target], stderr=subprocess.PIPE, check=True)  # noqa: S603 - ours
 
-        lines = (path.read_bytes() if where == "file" else received).splitlines()
+        lines = (path.read_bytes() if where == "file" else done.stderr).splitlines()
         records = [json.loads(line) for line in lines]
         seen = Counter((record[contract.ATTR_PROVIDER], record[contract.ATTR_SUPPRESSED]) for record in records)
         assert seen == {(str(name), number): 1 for name in range(4) for number in range(300)}
