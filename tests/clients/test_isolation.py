@@ -9,7 +9,7 @@ from extra_headers.forwarding import ExtraHeaders
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from tests.clients.kinds import Kind, counted
 
-_CALLERS = 200
+_CALLERS = 100
 _AT_ONCE = 20
 
 
@@ -35,7 +35,7 @@ def _check(received: list[ReceivedRequest], extra_headers: ExtraHeaders) -> None
 
 
 async def test_many_at_once(kind: Kind, extra_headers: ExtraHeaders, upstream: RecordingProvider) -> None:
-    """Of 200 callers, 20 at a time, in tasks or in threads as the client demands, each gets exactly its own."""
+    """Of 100 callers, 20 at a time, in tasks or in threads as the client demands, each gets exactly its own."""
     client = kind.make(upstream.base_url)
     gate = threading.Barrier(_AT_ONCE)
     semaphore = asyncio.Semaphore(_AT_ONCE)
