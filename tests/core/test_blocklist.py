@@ -191,8 +191,11 @@ class TestEveryRule:
         assert [stem for stem in stems if normalize_name(stem) != stem or not is_token(stem)] == []
 
 
+_POLICY = Policy()
+
+
 def _decided(name: str) -> tuple[object, ...]:
-    evaluation = evaluate({name: "v"}, Policy())
+    evaluation = evaluate({name: "v"}, _POLICY)
     (decision,) = evaluation.decisions
     return decision.kind, decision.reason, decision.rule, decision.name, dict(evaluation.forwarded)
 
