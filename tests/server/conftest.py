@@ -9,7 +9,7 @@ import pytest
 from extra_headers.forwarding.testing.processes import free_port, inference_provider
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.server.host import IS_OGX, SERVER, host_run_config, metrics_environment
-from tests.server.stack import PROVIDER_KEY, Stack
+from tests.server.stack import LIMITS, PROVIDER_KEY, Stack
 
 # llama-stack has no Anthropic Messages, and no authentication by headers of a proxy: `tests/llama_stack` has its own.
 collect_ignore = [] if IS_OGX else ["test_translated_messages.py", "test_identity_headers.py"]
@@ -53,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         config = host_run_config(providers(upstream.base_url), directory, free_port())
         with (
             SERVER(config, directory, environment=environment, timeout=300) as server,
-            httpx.Client(timeout=30) as client,
+            httpx.Client(timeout=30, limits=LIMITS) as client,
         ):
             yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
 

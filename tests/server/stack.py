@@ -15,6 +15,8 @@ from extra_headers.telemetry import contract
 from tests.server.host import HEADER, IS_OGX
 
 PROVIDER_KEY = "the-provider-key"
+LIMITS = httpx.Limits(max_connections=40, keepalive_expiry=1)
+"""Of a client. A host closes a connection that is idle for 5 s, and breaks a request that arrives just then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from extra_headers.forwarding.testing.processes import OgxServer, ServerError, f
 from extra_headers.forwarding.testing.recording_provider import ReceivedRequest, RecordingProvider
 from extra_headers.telemetry import contract
 from tests.server.identities import ALICE, BOB, SET, authenticating_config, sent_for
-from tests.server.stack import ENDPOINTS, PROVIDER_KEY, Stack
+from tests.server.stack import ENDPOINTS, LIMITS, PROVIDER_KEY, Stack
 from tests.waiting import wait_until
 
 
@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         config = authenticating_config(upstream.base_url, directory, free_port())
         with (
             OgxServer(config, directory, environment=environment) as server,
-            httpx.Client(timeout=60) as client,
+            httpx.Client(timeout=60, limits=LIMITS) as client,
         ):
             yield Stack(server, upstream, f"http://127.0.0.1:{metrics_port}/metrics", client, directory)
 
@@ -239,7 +239,7 @@ async def test_users_at_once_never_see_each_others(stack: Stack) -> None:
         headers = {**user, **(extra if number % 2 else {})}
         return (await client.post(stack.server.url + target.path, json=body, headers=headers)).status_code
 
-    async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=40)) as client:
+    async with httpx.AsyncClient(timeout=120, limits=LIMITS) as client:
         statuses = await asyncio.gather(*(call(client, i, user, endpoint) for i, (user, endpoint) in enumerate(calls)))
 
     assert set(statuses) == {200}

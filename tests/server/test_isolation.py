@@ -11,7 +11,7 @@ import httpx
 
 from extra_headers.telemetry import contract
 from tests.server.host import HEADER, IS_OGX
-from tests.server.stack import ENDPOINTS, Stack
+from tests.server.stack import ENDPOINTS, LIMITS, Stack
 
 # llama-stack writes each chat to SQLite in a task of its own, and prints a traceback for seconds where one is locked.
 _REQUESTS = 400 if IS_OGX else 100
@@ -69,7 +69,7 @@ def test_a_connection_whose_reads_were_paused(stack: Stack) -> None:
 
 async def test_two_at_once(stack: Stack) -> None:
     """Two concurrent callers with different headers each get exactly their own."""
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=60, limits=LIMITS) as client:
         for _ in range(10):
             marks = ("alpha", "beta")
             statuses = await asyncio.gather(
@@ -85,13 +85,12 @@ async def test_forty_at_once(stack: Stack) -> None:
     """Of many concurrent requests by mixed callers, each carries its own values, exactly once, or none at all."""
     before = stack.series()
     shuffled = random.Random(5217)  # noqa: S311 - a fixed shuffle
-    limits = httpx.Limits(max_connections=40, max_keepalive_connections=40)
     endpoints = ["chat", "chat_stream", "completion", "embeddings"]
     callers = [(f"caller-{i}", {"X-Tenant": f"tenant-{i}", "X-Shared": f"shared-{i}"}) for i in range(_WITH_HEADERS)]
     callers += [(f"caller-{i}", {}) for i in range(_WITH_HEADERS, _REQUESTS)]
     shuffled.shuffle(callers)
 
-    async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+    async with httpx.AsyncClient(timeout=120, limits=LIMITS) as client:
         statuses = await asyncio.gather(
             *(
                 _send(client, stack, endpoints[i % len(endpoints)], headers, mark)
