@@ -1,6 +1,5 @@
 """`extra-headers explain`."""
 
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -78,8 +77,9 @@ def explain(  # noqa: PLR0913 - the command's options
 
     -H is a header in the provider data, or in `extra_headers` of a LiteLLM request's body. -R is a plain header of the
     caller's request, which counts if the policy lists it in `from_request`; there is none on LiteLLM. Simulates a chat
-    completion, or a call to an MCP server, including the headers that the outbound request has anyway. Values are
-    checked and never printed.
+    completion, or a call to an MCP server, including the headers that the outbound request has anyway. If deployments
+    of a LiteLLM model have different headers, each is shown; in JSON, as an object for each. Values are checked and
+    never printed.
     """
     if headers and data is not None:
         _refuse(context, "give either headers, such as -H 'X-Tenant: blue', or the whole provider data with --data")
@@ -97,7 +97,8 @@ def explain(  # noqa: PLR0913 - the command's options
     from ..run_config.explanation import explain_request  # noqa: PLC0415 - likewise
     from . import explain_output  # noqa: PLC0415 - likewise
 
-    config, checked, policy = _policy_of(context, file, wanted)
+    config, deployments, policy = _policy_of(context, file, wanted)
+    checked = deployments[0]
     is_mcp = mcp_provider(checked.provider.api, checked.provider.type) is not None
     if plain and checked.provider.field is not None:
         of = "Responses" if is_mcp else config.host
@@ -108,13 +109,12 @@ def explain(  # noqa: PLR0913 - the command's options
     received = [(name.lower(), value) for name, value in _pairs(plain)]
     caller = merged((), provider_data, taken_from_request(received, policy.from_request))
     ignored = list(dict.fromkeys(name for name, _ in received if name not in policy.from_request))
-    explanation = explain_request(config, checked, policy, caller, _user(user_id, tenant, attributes))
-    if form == "json":
-        click.echo(json.dumps(explain_output.as_json(config, checked, policy, explanation, ignored), indent=2))
-    else:
-        explain_output.show_explanation(config, checked, policy, explanation, ignored)
-    clean = explanation.evaluation.outcome == "clean" and explanation.status is None and policy.enabled
-    return 0 if clean else 1
+    user = _user(user_id, tenant, attributes)
+    explanations = [explain_request(config, each, policy, caller, user) for each in deployments]
+    show = explain_output.show_json if form == "json" else explain_output.show_text
+    show(config, list(zip(deployments, explanations, strict=True)), policy, ignored)
+    clean = all(each.evaluation.outcome == "clean" and each.status is None for each in explanations)
+    return 0 if clean and policy.enabled else 1
 
 
 def _refuse(context: click.Context, message: str) -> NoReturn:
@@ -179,8 +179,8 @@ def _for_server(
     return found[0] if found else None
 
 
-def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[RunConfig, Checked, Policy]":
-    """Return the provider that is asked for, if its policy can be used."""
+def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[RunConfig, list[Checked], Policy]":
+    """Return the provider that is asked for, if its policy can be used: on LiteLLM, each of its deployments."""
     from ..run_config.environment import shown  # noqa: PLC0415 - too slow for `--help`
     from ..run_config.findings import Level  # noqa: PLC0415 - likewise
     from ..run_config.policies import check_policy  # noqa: PLC0415 - likewise
@@ -199,7 +199,14 @@ def _policy_of(context: click.Context, file: str, wanted: str | None) -> "tuple[
         more = f"; `extra-headers check` shows {len(wrong) - 1} more" if len(wrong) > 1 else ""
         message = console.printable(f"{shown(provider.id)}: {wrong[0].message}")
         _fail(context, f"{path}:{wrong[0].line}: {message}{more}")
-    return config, checked, checked.policy
+    # Deployments of one name have one policy, and decide alike if they send the same headers of their own.
+    alike = {
+        frozenset(each.outbound.items()): each
+        for each in reversed(config.providers if configuration.is_litellm(config) else ())
+        if each.id == provider.id and each.outbound is not None
+    }
+    deployments = [check_policy(config, each)[0] for each in reversed(alike.values())]
+    return config, deployments or [checked], checked.policy
 
 
 def _chosen(context: click.Context, path: str, config: "RunConfig", wanted: str | None) -> "Provider":

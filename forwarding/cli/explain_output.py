@@ -1,8 +1,10 @@
 """How `extra-headers explain` prints: text for any width, or JSON. Neither contains the value of a header or user."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
 from rich.padding import Padding
 from rich.text import Text
 
@@ -17,13 +19,36 @@ _INDENT = 2
 _STYLES = {"forwarded": "green", "sent": "green"}
 
 
-def as_json(
+type _Explained = Sequence[tuple[Checked, Explanation]]
+"""A provider with its explanation, or each deployment of a LiteLLM model."""
+
+
+def show_json(config: RunConfig, explained: _Explained, policy: Policy, ignored: Sequence[str]) -> None:
+    """Print an object for each explanation; `ignored` are plain request headers that the policy does not list."""
+    for checked, explanation in explained:
+        click.echo(json.dumps(_as_json(config, checked, policy, explanation, ignored), indent=2))
+
+
+def show_text(config: RunConfig, explained: _Explained, policy: Policy, ignored: Sequence[str]) -> None:
+    """Print each explanation, under the line of its deployment if there are several."""
+    console = make_console()
+    for number, (checked, explanation) in enumerate(explained):
+        if number:
+            show(console)
+        if len(explained) > 1:
+            provider = checked.provider
+            heading = f"{shown(provider.id)}, line {config.document.line_of(provider.path)} ({shown(provider.type)})"
+            show(console, Text(printable(heading), "bold"))
+        _show_explanation(config, checked, policy, explanation, ignored)
+
+
+def _as_json(
     config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation, ignored: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the explanation as JSON has it; `ignored` are plain request headers that the policy does not list."""
     missing = {} if explanation.identity is None else {m.name: m.reason.value for m in explanation.identity.missing}
     return {
         "provider_id": shown(checked.provider.id),
+        "line": config.document.line_of(checked.provider.path),
         "field": checked.field,
         "enabled": policy.enabled,
         "headers": [
@@ -53,7 +78,7 @@ def as_json(
     }
 
 
-def show_explanation(
+def _show_explanation(
     config: RunConfig, checked: Checked, policy: Policy, explanation: Explanation, ignored: Sequence[str]
 ) -> None:
     """Print the explanation: each header and what decided below it, then the request, then what it has anyway."""

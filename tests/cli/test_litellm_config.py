@@ -243,6 +243,25 @@ def test_explain(invoke: Invoke, write: Write) -> None:
     assert "has no provider 'other'; it has gpt, claude" in invoke("explain", path, "--provider", "other").err
 
 
+def test_explain_shows_each_deployment_that_sends_other_headers(invoke: Invoke, write: Write) -> None:
+    """A header may pass on one deployment of a name and be the operator's own on another."""
+    own = "model: openai/a, extra_headers: {X-Operator: a}"
+    path = write(_config(_model(params=own), _model(params=own), _model(), _model("{allow: []}")))
+    command = ("explain", path, "--provider", "gpt", "-H", "X-A: 1")
+    done = invoke(*command, "-H", "X-Operator: 1")
+    assert done.exit_code == 1
+    assert [line for line in done.out.splitlines() if line.startswith(("gpt", "X-Operator"))] == [
+        "gpt, line 2 (litellm::openai)",
+        "X-Operator: blocked (override)",
+        "gpt, line 6 (litellm::openai)",
+        "X-Operator: blocked (not_allowed)",
+    ]
+    objects = invoke(*command, "--format", "json").out.replace("}\n{", "}\0{").split("\0")
+    assert [(each["line"], each["outcome"]) for each in map(json.loads, objects)] == [(2, "clean"), (6, "clean")]
+    assert invoke(*command).exit_code == 0
+    assert "gpt, line" not in invoke("explain", path, "--provider", "gpt#2", "-H", "X-A: 1").out
+
+
 def test_explain_takes_no_plain_headers(invoke: Invoke, write: Write) -> None:
     """No policy of LiteLLM lists any."""
     done = invoke("explain", write(_EXPLAINED), "--provider", "gpt", "-R", "X-A: 1")
