@@ -1,4 +1,4 @@
-"""One llama-stack server with the Responses API, which exports its spans. Collected only where that is the host."""
+"""One llama-stack server with Responses and Llama Guard, which exports its spans. Collected only if it is the host."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +13,8 @@ from tests.telemetry.servers import running
 collect_ignore_glob = ["test_*.py"] if IS_OGX else []
 
 
-def _add_responses(config: dict[str, Any]) -> None:
-    config["apis"] += ["responses", "files", "vector_io", "tool_runtime"]
+def _add_responses_and_guards(config: dict[str, Any]) -> None:
+    config["apis"] += ["responses", "files", "vector_io", "tool_runtime", "safety"]
     stores = {
         "agent_state": {"namespace": "agents", "backend": "kv_default"},
         "responses": {"table_name": "responses", "backend": "sql_default"},
@@ -26,7 +26,12 @@ def _add_responses(config: dict[str, Any]) -> None:
         "files": [_provider("inline::localfs", **files)],
         "vector_io": [],
         "tool_runtime": [],
+        "safety": [_provider("inline::llama-guard")],
     }
+    config["registered_resources"]["shields"] = [
+        {"shield_id": f"guard-{name}", "provider_id": "the-only-one", "provider_shield_id": f"{name}/test-model"}
+        for name in ("on", "reject_both")
+    ]
 
 
 def _provider(provider_type: str, **config: Any) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         # By it, the tests find the span of each call.
         environment["EXTRA_HEADERS_PROPAGATE"] = "traceparent"
-        with running(directory, environment, change=_add_responses) as stack:
+        with running(directory, environment, change=_add_responses_and_guards) as stack:
             yield Traced(stack, collector)
 
 
