@@ -3,12 +3,17 @@
 import os
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from extra_headers.forwarding.ogx.host import current_host
 from extra_headers.forwarding.run_config import checks
+from extra_headers.forwarding.run_config.environment import UnsetVariableError, replace
 from extra_headers.forwarding.run_config.provider_types import REMOTE_INFERENCE_TYPES
 from extra_headers.forwarding.run_config.providers import read_run_config
 from extra_headers.forwarding.testing.processes import inference_provider, run_config
@@ -66,3 +71,50 @@ def test_an_unset_variable_stops_the_host(tmp_path: Path) -> None:
         load("ogx.core.configure").parse_and_maybe_upgrade_config(content)
     _, (finding,) = checks.check(read_run_config(str(tmp_path / "run.yaml"), os.environ))
     assert "NOT_SET_HERE is not set, so OGX does not start" in finding.message
+
+
+_VALUES = st.sampled_from(
+    ["", "a", "0", "1", "true", "False", "1.5", "nan", "x y", "${env.A}", "}", "~/x", "__disabled__"]
+)
+_ENVIRONMENTS = st.dictionaries(st.sampled_from(["A", "B_2", "C"]), _VALUES)
+_TEXTS = st.lists(
+    st.one_of(
+        _VALUES,
+        st.builds(
+            "${{env.{}{}{}}}".format,
+            st.sampled_from(["A", "B_2", "C", "a", ""]),
+            st.sampled_from(["", ":=", ":+", ":", ":-"]),
+            _VALUES,
+        ),
+    ),
+    max_size=3,
+).map("".join)
+_KEYS = st.sampled_from(["provider_id", "model_id", "vector_store_id", "config", "x"])
+_CONFIGS = st.recursive(
+    st.one_of(_TEXTS, st.none(), st.booleans(), st.integers()),
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(_KEYS, below, max_size=3)),
+    max_leaves=8,
+)
+
+
+def _host(stack: Any, config: Any) -> str:
+    try:
+        return repr(stack.replace_env_vars(config))
+    except stack.EnvVarError as error:
+        return f"unset: {error.var_name}"
+
+
+def _ours(config: object, environment: dict[str, str]) -> str:
+    try:
+        return repr(replace(config, environment))
+    except UnsetVariableError as error:
+        return f"unset: {error.name}"
+
+
+@given(_CONFIGS, _ENVIRONMENTS)
+@settings(deadline=None, max_examples=150)
+def test_variables_are_replaced_as_ogx_replaces_them(config: object, environment: dict[str, str]) -> None:
+    """Values, types, entries that are left out of lists, and the missing variable are the same."""
+    stack = load("ogx.core.stack")
+    with mock.patch.dict(os.environ, {"HOME": "/home/x", **environment}, clear=True):
+        assert _ours(config, dict(os.environ)) == _host(stack, config)

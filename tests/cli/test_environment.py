@@ -1,64 +1,10 @@
-"""Environment variables in a run config are replaced as OGX replaces them."""
+"""Environment variables in a run config are replaced as OGX replaces them: `test_against_ogx` compares both."""
 
-import os
 import time
-from typing import Any
-from unittest import mock
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from extra_headers.forwarding.run_config.environment import UnsetVariableError, replace, shown
-from tests.server.host import load
-
-pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the host's own
-
-_VALUES = st.sampled_from(
-    ["", "a", "0", "1", "true", "False", "1.5", "nan", "x y", "${env.A}", "}", "~/x", "__disabled__"]
-)
-_ENVIRONMENTS = st.dictionaries(st.sampled_from(["A", "B_2", "C"]), _VALUES)
-_TEXTS = st.lists(
-    st.one_of(
-        _VALUES,
-        st.builds(
-            "${{env.{}{}{}}}".format,
-            st.sampled_from(["A", "B_2", "C", "a", ""]),
-            st.sampled_from(["", ":=", ":+", ":", ":-"]),
-            _VALUES,
-        ),
-    ),
-    max_size=3,
-).map("".join)
-_KEYS = st.sampled_from(["provider_id", "model_id", "vector_store_id", "config", "x"])
-_CONFIGS = st.recursive(
-    st.one_of(_TEXTS, st.none(), st.booleans(), st.integers()),
-    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(_KEYS, below, max_size=3)),
-    max_leaves=8,
-)
-
-
-def _host(stack: Any, config: Any) -> str:
-    try:
-        return repr(stack.replace_env_vars(config))
-    except stack.EnvVarError as error:
-        return f"unset: {error.var_name}"
-
-
-def _ours(config: object, environment: dict[str, str]) -> str:
-    try:
-        return repr(replace(config, environment))
-    except UnsetVariableError as error:
-        return f"unset: {error.name}"
-
-
-@given(_CONFIGS, _ENVIRONMENTS)
-@settings(deadline=None, max_examples=150)
-def test_what_it_makes_is_what_ogx_makes(config: object, environment: dict[str, str]) -> None:
-    """Values, types, entries that are left out of lists, and the missing variable are the same."""
-    stack = load("ogx.core.stack")  # takes seconds, so only in the worker that runs this
-    with mock.patch.dict(os.environ, {"HOME": "/home/x", **environment}, clear=True):
-        assert _ours(config, dict(os.environ)) == _host(stack, config)
+from extra_headers.forwarding.run_config.environment import replace, shown
 
 
 @pytest.mark.parametrize(
