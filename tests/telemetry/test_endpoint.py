@@ -27,9 +27,9 @@ threading.Event().wait()
 
 
 @contextmanager
-def _endpoint(port: int) -> Iterator[int]:
+def _endpoint(port: int, code: str = _SERVE) -> Iterator[int]:
     """Run the endpoint in a process that may open few files, and yield the process id."""
-    command = [sys.executable, "-c", _SERVE, str(port), str(_DESCRIPTORS)]
+    command = [sys.executable, "-c", code, str(port), str(_DESCRIPTORS)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:  # noqa: S603 - ours
         try:
             wait_until(lambda: _scrape(port))
@@ -80,7 +80,8 @@ def test_thousands_of_connections() -> None:
 def test_a_silent_connection_is_closed() -> None:
     """Without any other client, too, a connection that sends nothing does not stay."""
     port = free_port()
-    with _endpoint(port), socket.create_connection(("127.0.0.1", port), timeout=30) as silent:
+    impatient = "from extra_headers.telemetry import bounded_server\nbounded_server._Handler.timeout = 0.5\n"
+    with _endpoint(port, impatient + _SERVE), socket.create_connection(("127.0.0.1", port), timeout=30) as silent:
         started = time.monotonic()
         assert silent.recv(1) == b""
         assert time.monotonic() - started < 15
