@@ -20,7 +20,7 @@ TUNING = Tuning.model_validate(
 
 def _manifests(tuning: Tuning) -> dict[str, Json]:
     files = build(committed_dashboards(), tuning)
-    return {path: yaml.safe_load(text) for path, text in files.items() if path.startswith("kubernetes/")}
+    return {path: yaml.load(text, yaml.CSafeLoader) for path, text in files.items() if path.startswith("kubernetes/")}
 
 
 def test_custom_resources_agree_with_their_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
