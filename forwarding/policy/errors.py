@@ -3,7 +3,6 @@
 Knows pydantic's errors and no policy. It never shows what somebody wrote, except names of settings and entries.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -80,16 +79,13 @@ def _text(error: Any, path: Sequence[str | int], model: type[BaseModel]) -> str:
         case "int_type" | "int_from_float" | "greater_than_equal" | "less_than_equal":
             return _range(path, model)
         case _:
-            return _TEXTS.get(error["type"]) or _PYDANTICS_SUBJECT.sub(
-                "must", error["msg"].removeprefix("Value error, ")
-            )
+            return _TEXTS.get(error["type"]) or _in_our_words(error["msg"])
 
 
 NOT_A_STRING = (
     "must be a string; quote it in the YAML. OGX converts a value of ${env.NAME} that is empty or looks like a number "
     "or a boolean (007, 1e5, true), so write such a value into the file itself"
 )
-_PYDANTICS_SUBJECT = re.compile(r"^(?:Input|String) should\b")
 _TEXTS = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
@@ -103,6 +99,12 @@ _EXAMPLES: dict[str | int, str] = {
     "shadow": '{allow: ["x-tenant-*"]}',
     "set": '{x-tenant-id: "${user.tenant}"}',
 }
+
+
+def _in_our_words(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    subject, _, rest = message.partition(" should ")
+    return f"must {rest}" if subject in {"Input", "String"} else message
 
 
 def _range(path: Sequence[str | int], model: type[BaseModel]) -> str:
