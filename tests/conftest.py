@@ -34,6 +34,7 @@ _SLOW = (
     *("providers/", "load/", "faults/"),
     *("dashboards/test_scale_out.py", "demo/test_alert.py", "demo/test_end.py", "dashboards/test_end_to_end.py"),
     *("telemetry/test_canary.py", "telemetry/test_fails_open.py"),
+    *("watch/test_terminal.py", "watch/test_command.py"),
 )
 """The longest first."""
 
