@@ -12,6 +12,7 @@ from typing import Any
 
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 _EXTENSION = "extra_headers"
+_NOTHING_ADDED = ((), ())
 
 added_names: ContextVar[Collection[str]] = ContextVar("extra_headers_added_names", default=())
 """Names of the headers on the calls of this context that must stay with the server that they are meant for."""
@@ -67,11 +68,16 @@ def stay_with_the_server(request: Any) -> None:
 
     To be called for each request of a client, redirected ones included, once it has the added headers.
     """
-    origin = (request.url.scheme, request.url.host, request.url.port)
-    first, names = request.extensions.setdefault(_EXTENSION, (origin, tuple(added_names.get())))
-    if origin != first:
-        for name in names:
+    if (first := request.extensions.get(_EXTENSION)) is None:
+        names = added_names.get()
+        request.extensions[_EXTENSION] = (_origin_of(request), tuple(names)) if names else _NOTHING_ADDED
+    elif first[1] and first[0] != _origin_of(request):
+        for name in first[1]:
             request.headers.pop(name, None)
+
+
+def _origin_of(request: Any) -> tuple[object, ...]:
+    return (request.url.scheme, request.url.host, request.url.port)
 
 
 async def stay_with_the_server_async(request: Any) -> None:

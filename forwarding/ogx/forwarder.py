@@ -62,6 +62,7 @@ class Forwarder:
         self._host = host
         self._provider = provider
         self._policy = policy
+        self._sets = bool(policy.set)
         self._field = policy.field or default_field(provider_type)
         self._enforcer = Enforcer(provider, provider_type, policy)
         host.hook.read(self._field, policy.from_request)
@@ -80,11 +81,15 @@ class Forwarder:
             MissingIdentityError: the policy rejects the request for a header that the server cannot set.
 
         """
-        added_names.set(())
+        if added_names.get():
+            added_names.set(())
         if _own_call.get():
             clear_decision(self._provider)
             return None
         hook, body = self._host.hook, _body.get()
+        if body is None and not self._sets and hook.has_nothing(self._field):
+            clear_decision(self._provider)
+            return None
         provider_data, state = hook.current()
         plain = state.taken_up(self._policy.from_request) if state.plain else None
         headers = None if provider_data is None else state.headers(provider_data, self._field)
@@ -92,7 +97,7 @@ class Forwarder:
             headers = merged((), headers, plain, body and body.headers)
         if body is not None and body.options:
             headers = NOT_AN_OBJECT
-        if headers is None and not self._policy.set:
+        if headers is None and not self._sets:
             clear_decision(self._provider)
             return None
         decisions = state.decisions if body is None else body.decisions

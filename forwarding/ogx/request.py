@@ -70,6 +70,19 @@ class RequestState:
         return RequestState(self.malformed, self.fields, self.plain)
 
 
+class _Received:
+    """What a request's own task knows of it, until the host has read its provider data."""
+
+    __slots__ = ("headers", "path")
+
+    def __init__(self, headers: _RawHeaders, path: str) -> None:
+        self.headers = headers
+        self.path = path
+
+
+_NOTHING_RECEIVED = _Received((), "")
+
+
 class RequestHook:
     """Puts a `RequestState` into each request of a host, and gives out that of the current one.
 
@@ -88,13 +101,14 @@ class RequestHook:
     ) -> None:
         self._module: Any = request_headers
         self._header = provider_data_header
-        self._header_bytes = provider_data_header.lower().encode("ascii")
+        self._lower_header = provider_data_header.lower()
+        self._header_bytes = self._lower_header.encode("ascii")
         self._other = {name.lower().encode("ascii") for name in other_headers}
         self._installed = False
         self._fields: set[str] = set()
         self._plain: dict[bytes, str] = {}
-        self._raw: ContextVar[_RawHeaders | None] = ContextVar("extra_headers_raw", default=None)
-        self._path: ContextVar[str] = ContextVar("extra_headers_path", default="")
+        self._looked_for = {self._header_bytes, *self._other}
+        self._received: ContextVar[_Received] = ContextVar("extra_headers_received", default=_NOTHING_RECEIVED)
 
     @classmethod
     def of(cls, request_headers: ModuleType, provider_data_header: str, other_headers: Sequence[str]) -> "RequestHook":
@@ -109,11 +123,20 @@ class RequestHook:
         """Keep, of each request to come, the provider data under a key and the plain headers that a policy takes up."""
         self._fields.add(key)
         self._plain |= {name.lower().encode("ascii"): name.lower() for name in from_request}
+        self._looked_for.update(self._plain)
 
     @property
     def path(self) -> str:
         """The path of the current request; empty outside of one."""
-        return self._path.get()
+        return self._received.get().path
+
+    def has_nothing(self, key: str) -> bool:
+        """Return whether the current request has nothing under `key`, and no plain headers that some provider takes up.
+
+        Most requests have nothing, so they are recognized with the least work.
+        """
+        provider_data: ProviderData | None = self._module.PROVIDER_DATA_VAR.get()
+        return not provider_data or (_STATE_KEY not in provider_data and key not in provider_data)
 
     def current(self) -> tuple[ProviderData | None, RequestState]:
         """Return the provider data and the state of the current request; outside of one, none and an empty state."""
@@ -161,12 +184,14 @@ class RequestHook:
     def _recording(self, decode: Callable[[Mapping[str, str]], ProviderData | None]) -> Callable[..., Any]:
         @wraps(decode)
         def parse_request_provider_data(headers: Mapping[str, str]) -> ProviderData | None:
-            raw = self._raw.get()
+            received = self._received.get()
             # Tasks that the request starts inherit its context, and may outlive it.
-            self._raw.set(None)
+            raw, received.headers = received.headers, ()
             # The two spellings that the hosts look for, in their order.
-            text = headers.get(self._header) or headers.get(self._header.lower()) or ""
-            state = self._state(text, raw)
+            text = headers.get(self._header) or headers.get(self._lower_header) or ""
+            state = None
+            if text or not self._looked_for.isdisjoint([name.lower() for name, _ in raw]):
+                state = self._state(text, raw)
             if state is None:
                 return decode(headers)
             # The host logs what it cannot decode. Deep nesting and endless numbers raise in its decoder.
@@ -177,11 +202,11 @@ class RequestHook:
 
         return parse_request_provider_data
 
-    def _state(self, text: str, raw: _RawHeaders | None) -> RequestState | None:
+    def _state(self, text: str, raw: _RawHeaders) -> RequestState | None:
         """Return the state of a request; None for one with nothing for any provider."""
         plain: list[tuple[str, str]] = []
         lines = 0
-        for name, value in raw or ():
+        for name, value in raw:
             lowered = name.lower()
             if (listed := self._plain.get(lowered)) is not None:
                 plain.append((listed, value.decode("latin-1")))
@@ -203,12 +228,11 @@ class RequestHook:
     def _keeping_raw_headers(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(call)
         async def __call__(middleware: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807 - the host's
-            token, path_token = self._raw.set(scope.get("headers", ())), self._path.set(scope.get("path", ""))
+            token = self._received.set(_Received(scope.get("headers", ()), scope.get("path", "")))
             try:
                 return await call(middleware, scope, receive, send)
             finally:
-                self._raw.reset(token)
-                self._path.reset(path_token)
+                self._received.reset(token)
 
         return __call__
 

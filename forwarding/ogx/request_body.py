@@ -6,13 +6,15 @@ headers like any other; an option is nobody's to set but the server's.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
+from inspect import markcoroutinefunction
 from typing import Any, NamedTuple
-
-from pydantic import BaseModel
 
 from ..policy.provider_data import NOT_AN_OBJECT, merged
 from .forwarder import BodyHeaders, call_with_body
+
+_EXTRA = "__pydantic_extra__"
+"""What pydantic's `model_extra` returns. Asking each value whether it is a model would take longer than the rest."""
 
 
 class SdkOptions(NamedTuple):
@@ -55,20 +57,26 @@ GENAI_CONFIG = SdkOptions(nested=frozenset({"http_options", "httpOptions"}))
 def guarded(method: Callable[..., Awaitable[Any]], options: SdkOptions) -> Callable[..., Awaitable[Any]]:
     """Return an adapter's endpoint that is called without these fields, and decides on the headers in them."""
 
+    # Hands out the method's own coroutine: one around it would be resumed whenever that one is, on every request.
+    @markcoroutinefunction
     @wraps(method)
-    async def endpoint(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.__extra_headers__.forwarder is None:
-            return await method(self, *args, **kwargs)
+    def endpoint(self: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        extra = [value for value in (*args, *kwargs.values()) if getattr(value, _EXTRA, None)]
+        if not extra or self.__extra_headers__.forwarder is None:
+            return method(self, *args, **kwargs)
         found: list[BodyHeaders] = []
         args = tuple(_without(value, options, found) for value in args)
         kwargs = {name: _without(value, options, found) for name, value in kwargs.items()}
-        if not found:
-            return await method(self, *args, **kwargs)
-        with call_with_body(found[0]):
-            answer = await method(self, *args, **kwargs)
-        return _streamed(answer, found[0]) if isinstance(answer, AsyncIterator) else answer
+        call = partial(method, self, *args, **kwargs)
+        return _with_body(call, found[0]) if found else call()
 
     return endpoint
+
+
+async def _with_body(call: Callable[[], Awaitable[Any]], body: BodyHeaders) -> Any:
+    with call_with_body(body):
+        answer = await call()
+    return _streamed(answer, body) if isinstance(answer, AsyncIterator) else answer
 
 
 async def _streamed(answer: AsyncIterator[Any], body: BodyHeaders) -> AsyncIterator[Any]:
@@ -87,7 +95,7 @@ async def _streamed(answer: AsyncIterator[Any], body: BodyHeaders) -> AsyncItera
 
 
 def _without(value: Any, options: SdkOptions, found: list[BodyHeaders]) -> Any:
-    extra = value.model_extra if isinstance(value, BaseModel) else None
+    extra = getattr(value, _EXTRA, None)
     if not extra or options.names.isdisjoint(extra):
         return value
     if (body := options.taken_out(extra)) is not None:
