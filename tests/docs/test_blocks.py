@@ -35,6 +35,7 @@ STARTING_A_SERVER = [block for block in BLOCKS if block.language == "python" and
 
 CHECKED_BY: Mapping[tuple[str, str], str] = {
     ("docs/cli.md", "text"): "tests/cli/test_references.py",
+    ("docs/alerting.md", "shell"): "tests/docs/test_alerting.py",
     ("docs/litellm.md", "shell"): "tests/litellm/test_docs.py",
     ("docs/litellm.md", "yaml"): "tests/litellm/test_docs.py",
     ("docs/otel-collector.md", "yaml"): "tests/docs/test_otel_collector.py",
