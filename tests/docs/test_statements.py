@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from extra_headers.forwarding import Policy, evaluate
+from extra_headers.forwarding.cli.app import commands
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Evaluation, Outcome, Reason
 from extra_headers.forwarding.policy.model import parse_policy
 from extra_headers.forwarding.policy.provider_data import decode_object
-from tests.docs.pages import ROOT, rows
+from tests.docs.pages import PAGES, ROOT, rows
 
 _DECISIONS = ROOT / "docs" / "decisions.md"
 _CARRIED = frozenset({"user-agent", "authorization", "x-region"})
@@ -109,3 +110,10 @@ def test_upgrade_notes_name_what_the_package_declares() -> None:
     for held in ("openai<3", "mcp<2"):
         assert f'"{held}"' in project
         assert f"`{held}`" in page
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    """A reader who types a command from a sentence gets no error."""
+    named = set(re.findall(r"`extra-headers ([a-z]+)", page.read_text(encoding="utf-8")))
+    assert named <= commands.commands.keys()
