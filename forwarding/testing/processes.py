@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Self, override
 
 import yaml
 
+from .programs import Process, StartProgram, start_program
+
 _PORTS = range(15_000, 32_000)
 """Below those of outgoing connections: a server takes its port only seconds after it was chosen."""
 _LOG_LINES_SHOWN = 20
@@ -105,6 +107,8 @@ class ServerProcess:
 
     """
 
+    start_program: ClassVar[StartProgram] = staticmethod(start_program)
+
     def __init__(  # noqa: PLR0913 - each with its default
         self,
         name: str,
@@ -123,19 +127,11 @@ class ServerProcess:
         self._environment = environment or {}
         self._on_wait = on_wait or (lambda _: None)
         self._timeout = timeout
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def __enter__(self) -> Self:
         with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - a command of ours
-                self._command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **self._environment},
-                # A separate process group: Ctrl-C does not reach it, and its workers end with it.
-                start_new_session=True,
-            )
+            self._process = self.start_program(self._command, log, {**os.environ, **self._environment})
         try:
             self._wait_until_ready(self._process)
         except BaseException:
@@ -188,12 +184,12 @@ class ServerProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_ready(self, process: Process) -> None:
         started = time.monotonic()
         while not self._is_ready():
             seconds = time.monotonic() - started
-            if process.poll() is not None:
-                raise ServerError(f"{self.name} ended with exit code {process.returncode}:\n{self.last_lines}")
+            if (code := process.poll()) is not None:
+                raise ServerError(f"{self.name} ended with exit code {code}:\n{self.last_lines}")
             if seconds > self._timeout:
                 raise ServerError(f"{self.name} did not answer within {self._timeout:.0f} s:\n{self.last_lines}")
             self._on_wait(seconds)
