@@ -55,6 +55,7 @@ test-litellm: .venv-litellm/.installed ## the tests of a host, with LiteLLM
 	@.venv-litellm/bin/$(PYTEST_WITH_SERVERS) tests/litellm $(ARGS)
 
 # What the versions matter to: pydantic's models, both SDKs' clients, OpenTelemetry, prometheus-client, and the host itself.
+# Hosts start for real, which costs no more: there are one or two.
 # The oldest package mcp that llama-stack takes follows redirects, so the add-on refuses MCP providers there.
 TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusable_settings.py \
 	tests/clients/test_every_kind.py tests/clients/test_openai.py tests/clients/test_httpx.py \
@@ -68,11 +69,11 @@ test-oldest: | $(UV) ## the tests of what versions matter to, with the oldest
 
 test-oldest-llama-stack: .venv-oldest-llama-stack/.installed
 	@echo "== the oldest versions, with llama-stack and openai 2"
-	@.venv-oldest-llama-stack/bin/$(PYTEST) -n 1 $(TESTS_OF_OLDEST) $(ARGS)
+	@.venv-oldest-llama-stack/bin/$(PYTEST) -n 1 --start-for-real $(TESTS_OF_OLDEST) $(ARGS)
 
 test-oldest-ogx: .venv-oldest-ogx/.installed
 	@echo "== the oldest versions, with OGX and openai 3"
-	@.venv-oldest-ogx/bin/$(PYTEST) -n 1 $(TESTS_OF_OLDEST) tests/mcp/test_tool_runtime.py $(ARGS)
+	@.venv-oldest-ogx/bin/$(PYTEST) -n 1 --start-for-real $(TESTS_OF_OLDEST) tests/mcp/test_tool_runtime.py $(ARGS)
 
 test-python: | $(UV) ## the tests without servers, on each newer Python that is installed
 	@UV=$(UV) tests/on-each-python.sh -n 2 --dist loadfile $(ARGS)

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from extra_headers.forwarding.testing.processes import ServerProcess
+from extra_headers.forwarding.testing.programs import start_program
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests import schedule
+from tests.forked import ForkedHosts
 from tests.tracing import Tracing, in_memory_tracing
 
 _TESTS = Path(__file__).parent
@@ -42,6 +45,11 @@ _SLOW = (
 if "PYTEST_XDIST_WORKER" in os.environ:
     # `make coverage` measures the workers. Not the programs that they start: tracing these doubles what they cost.
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for runs with few servers, and for doubts about `tests/forked.py`."""
+    parser.addoption("--start-for-real", action="store_true", help="start every host in a new interpreter")
 
 
 @cache
@@ -93,6 +101,21 @@ def no_authorities() -> Iterator[Mapping[str, str]]:
         environment.delenv("SSL_CERT_FILE", raising=False)
         environment.setenv("SSL_CERT_DIR", str(_TESTS))
         yield named
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_hosts(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Start hosts without importing their libraries anew."""
+    with ForkedHosts() as hosts, pytest.MonkeyPatch.context() as patched:
+        if not pytestconfig.option.start_for_real:
+            patched.setattr(ServerProcess, "start_program", staticmethod(hosts.start))
+        yield
+
+
+@pytest.fixture
+def start_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the hosts of a test as operators do."""
+    monkeypatch.setattr(ServerProcess, "start_program", staticmethod(start_program))
 
 
 @pytest.fixture

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.load import hostile_names
+
+pytestmark = pytest.mark.usefixtures("start_for_real")
 
 
 def test_in_one_process() -> None:

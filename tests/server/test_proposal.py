@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from extra_headers.forwarding.testing.processes import free_port
 from extra_headers.forwarding.testing.recording_provider import RecordingProvider
 from tests.server.host import HEADER, SERVER
+
+pytestmark = pytest.mark.usefixtures("start_for_real")
 
 
 def _run_config(base_url: str, directory: Path, port: int) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import pytest
 from extra_headers.forwarding.testing.processes import ServerError, free_port, inference_provider
 from tests.server.host import SERVER, host_run_config
 
+pytestmark = pytest.mark.usefixtures("start_for_real")
+
 
 def _start(tmp_path: Path, *providers: dict[str, Any]) -> str:
     """Start a server that must not start, and return its complaint with white space folded."""
