@@ -31,7 +31,7 @@ test: ## all checks and tests
 	@$(MAKE) --no-print-directory test-server test-llama-stack test-litellm test-oldest
 	@$(VENV)/bin/coverage report --format=total | sed 's/^/== branch coverage of the tests without servers, in %: /'
 
-test-unit: install ## the tests that start no server (two minutes)
+test-unit: install ## the tests that start no server (about a minute)
 	@echo "== tests without servers"
 	@$(VENV)/bin/$(PYTEST) -m "not server" $(ARGS)
 
