@@ -23,12 +23,13 @@ PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Tests with servers wait half of the time.
 PYTEST_WITH_SERVERS := $(PYTEST) -n 3
 
-# The checks use one core, and the tests beside them are not timed. Each prints its output when it has ended.
+# One of two waits or uses one core, and no test is timed. Each prints its output when it has ended.
 IN_PAIRS := $(MAKE) --no-print-directory --jobs 2 --output-sync=target
 
 test: ## all checks and tests
 	@$(IN_PAIRS) check coverage
-	@$(MAKE) --no-print-directory test-server test-llama-stack test-litellm test-oldest
+	@$(MAKE) --no-print-directory test-server
+	@$(IN_PAIRS) test-llama-stack test-litellm test-oldest-llama-stack test-oldest-ogx
 	@$(VENV)/bin/coverage report --format=total | sed 's/^/== branch coverage of the tests without servers, in %: /'
 
 test-unit: install ## the tests that start no server (about a minute)
@@ -48,11 +49,11 @@ test-server: install tools ## the tests with real servers, newest versions, OGX 
 
 test-llama-stack: .venv-llama-stack/.installed ## the tests of a host, with llama-stack
 	@echo "== llama-stack: its server, and every provider type that it knows"
-	@.venv-llama-stack/bin/$(PYTEST_WITH_SERVERS) tests/server tests/hosts tests/llama_stack tests/mcp $(ARGS)
+	@.venv-llama-stack/bin/$(PYTEST) tests/server tests/hosts tests/llama_stack tests/mcp $(ARGS)
 
 test-litellm: .venv-litellm/.installed ## the tests of a host, with LiteLLM
 	@echo "== LiteLLM: its proxy, and every endpoint that leads to a provider"
-	@.venv-litellm/bin/$(PYTEST_WITH_SERVERS) tests/litellm $(ARGS)
+	@.venv-litellm/bin/$(PYTEST) tests/litellm $(ARGS)
 
 # What the versions matter to: pydantic's models, both SDKs' clients, OpenTelemetry, prometheus-client, and the host itself.
 # Hosts start for real, which costs no more: there are one or two.
@@ -64,7 +65,7 @@ TESTS_OF_OLDEST := tests/hosts tests/core/test_policy.py tests/core/test_unusabl
 	tests/telemetry/test_spans.py tests/telemetry/test_metrics.py tests/telemetry/test_audit.py \
 	tests/server/test_in_process.py tests/server/test_endpoints.py
 
-test-oldest: | $(UV) ## the tests of what versions matter to, with the oldest
+test-oldest: ## the tests of what versions matter to, with the oldest
 	@$(IN_PAIRS) test-oldest-llama-stack test-oldest-ogx
 
 test-oldest-llama-stack: .venv-oldest-llama-stack/.installed

@@ -8,7 +8,7 @@ from tests.load.soak import run
 from tests.load.traffic import KINDS, requests
 from tests.load.weather import STORM
 
-_COUNT = 1_000
+_COUNT = 600
 _CONCURRENCY = 32
 
 
