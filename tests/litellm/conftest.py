@@ -22,5 +22,5 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 @pytest.fixture
 def proxy(shared: Proxy) -> Proxy:
     """Return the proxy, whose provider has received nothing yet."""
-    shared.provider.take()
+    shared.taken()
     return shared

@@ -141,7 +141,7 @@ def observe(proxy: Proxy, endpoint: Endpoint) -> Observed:
         AssertionError: something of an attacker arrived, or the provider's key did not.
 
     """
-    proxy.provider.take()
+    proxy.taken()
     before = proxy.counts(contract.REQUESTS_TOTAL)
     attack = {"X-Forwarded-For": "EVIL", "X-Real-IP": "EVIL", "Cookie": "EVIL=1"}
     fields: dict[str, object] = {}
@@ -175,7 +175,7 @@ def observe(proxy: Proxy, endpoint: Endpoint) -> Observed:
 
 def _posts(proxy: Proxy) -> list[ReceivedRequest]:
     """Return what the provider has received, but for the proxy's own questions for models."""
-    return [each for each in proxy.provider.take() if each.method == "POST"]
+    return [each for each in proxy.taken() if each.method == "POST"]
 
 
 def _form(fields: Mapping[str, Any], files: Mapping[str, tuple[str, bytes]]) -> bytes:

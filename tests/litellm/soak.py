@@ -116,7 +116,7 @@ class Soak:
     def run(self, requests: int) -> Life:
         """Send so many requests, some at a time, and return what came of them."""
         life, numbers = Life(), self._numbers(requests)
-        self._proxy.provider.take()
+        self._proxy.taken()
         before = self._counts()
         with ThreadPoolExecutor(_CONCURRENT) as pool:
             callers = [pool.submit(self._call, numbers, life) for _ in range(_CONCURRENT)]
@@ -162,7 +162,7 @@ class Soak:
         return self._proxy.counts(contract.REQUESTS_TOTAL) if self._add_on else {}
 
     def _wrong(self) -> Iterable[str]:
-        received = self._proxy.provider.take()
+        received = self._proxy.taken()
         return _wrong(received) if self._add_on else ()
 
     def _numbers(self, requests: int) -> deque[int]:

@@ -40,7 +40,7 @@ class Played:
 def played(shared: Proxy) -> tuple[list[Played], dict[str, ReceivedRequest], Counts, str]:
     """Send every case to the model with its policy."""
     plain: dict[str, ReceivedRequest] = {}
-    shared.provider.take()
+    shared.taken()
     for model in CORPUS:
         assert shared.chat(model).status == 200
         plain[model] = shared.one()
@@ -53,7 +53,7 @@ def _play(proxy: Proxy, model: str, case: Case) -> Played:
     text = _TEXTS[case.name]
     body = json.dumps({"model": model, "messages": MESSAGES})[:-1] + f', "extra_headers": {text}}}'
     answer = proxy.post("/v1/chat/completions", body.encode())
-    received = proxy.provider.take()
+    received = proxy.taken()
     try:
         headers = json.loads(text)  # of two equal names, LiteLLM takes the last
         json.dumps(headers, ensure_ascii=False).encode()  # it refuses half of a surrogate pair

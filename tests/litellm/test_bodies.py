@@ -42,7 +42,7 @@ def test_hidden_header_fields_are_malformed(proxy: Proxy, model: str, body: dict
     before = proxy.counts(contract.DECISIONS_TOTAL)
     answer = proxy.chat(model, **body)
     assert answer.status == 400, answer.body
-    assert proxy.provider.take() == []
+    assert proxy.taken() == []
     assert grown(before, proxy.counts(contract.DECISIONS_TOTAL)) == {("malformed", model, "envelope"): 1}
     assert "EVIL" not in answer.body.decode() + proxy.server.log
 
@@ -51,7 +51,7 @@ def test_a_video_with_headers_in_the_extra_body(proxy: Proxy) -> None:
     """LiteLLM reads these as the parameters of the call."""
     body = {"model": "gpt", "prompt": "hi", "extra_body": {"extra_headers": _HEADERS}}
     assert proxy.post("/v1/videos", body).status >= 400
-    assert proxy.provider.take() == []
+    assert proxy.taken() == []
 
 
 def test_a_policy_that_drops_what_is_malformed_sends_none_of_it(proxy: Proxy) -> None:
@@ -76,7 +76,7 @@ def test_a_fallback_is_of_the_same_request(proxy: Proxy) -> None:
         "temperature": 0.5,
     }
     assert proxy.chat("failing", key=ALICE, fallbacks=[target]).status == 200
-    received = proxy.provider.take()[-1]
+    received = proxy.taken()[-1]
     assert received.values("x-tenant-id") == ["red"]
     assert json.loads(received.body)["temperature"] == 0.5
     assert grown(before, proxy.counts(contract.IDENTITY_HEADERS_TOTAL))["x-tenant-id", "identified", "sent"] == 1
@@ -86,7 +86,7 @@ def test_a_fallback_with_a_key_that_the_operator_leaves_to_the_caller(proxy: Pro
     """`configurable_clientside_auth_params` counts for the model that the key is sent to."""
     answer = proxy.chat("failing", fallbacks=[{"model": "own-key", "api_key": "the-callers-key"}])
     assert answer.status == 200, answer.body
-    assert proxy.provider.take()[-1].values("authorization") == ["Bearer the-callers-key"]
+    assert proxy.taken()[-1].values("authorization") == ["Bearer the-callers-key"]
 
 
 def test_a_callers_api_version_stays_in_its_parameter(proxy: Proxy) -> None:

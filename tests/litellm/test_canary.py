@@ -67,7 +67,7 @@ def test_no_value_comes_out(proxy: Proxy, collector: OtlpReceiver) -> None:
             answers.append(proxy.chat(name, headers, plain=plain, api_key=secret(), organization=secret()).body)
     body = {"model": "claude", "messages": MESSAGES, "max_tokens": 5, "extra_headers": {"X-Tenant": secret()}}
     answers.append(proxy.post("/v1/messages", body, {"X-Plain": secret()}).body)
-    assert any(b"canary" in received.head for received in proxy.provider.take())
+    assert any(b"canary" in received.head for received in proxy.taken())
     assert collector.wait_for(_is_decided, 20)
     sink = Path(proxy.server.log_path).with_name("sink.jsonl")
     places = {
@@ -87,11 +87,11 @@ def test_an_answer_from_the_cache_is_decided_on_and_counted(proxy: Proxy) -> Non
     """Each request counts once, whether LiteLLM has to ask the provider or not, and a blocked header is refused."""
     before = proxy.counts(contract.REQUESTS_TOTAL)
     body = {"model": "strict", "messages": [{"role": "user", "content": "cached"}]}
-    proxy.provider.take()
+    proxy.taken()
     for number in range(3):
         answer = proxy.post("/v1/chat/completions", {**body, "extra_headers": {"X-Tenant": "a"}})
         assert answer.status == 200
-        assert len(proxy.provider.take()) == (number == 0)
+        assert len(proxy.taken()) == (number == 0)
     assert proxy.post("/v1/chat/completions", {**body, "extra_headers": {"Cookie": "a"}}).status == 403
     counted = grown(before, proxy.counts(contract.REQUESTS_TOTAL))
     assert counted == {("clean", "strict"): 3, ("rejected", "strict"): 1}
@@ -108,8 +108,8 @@ def _is_decided(spans: Sequence[ExportedSpan]) -> bool:
 
 def test_the_cache_does_not_know_headers(proxy: Proxy) -> None:
     """LiteLLM answers from its cache whatever headers a caller sends, as the documentation warns."""
-    proxy.provider.take()
+    proxy.taken()
     first = proxy.chat("gpt", {"X-Tenant": "a"}, seed=4711)
     second = proxy.chat("gpt", {"X-Tenant": "b"}, seed=4711)
     assert first.status == second.status == 200
-    assert [received.values("x-tenant") for received in proxy.provider.take()] == [["a"]]
+    assert [received.values("x-tenant") for received in proxy.taken()] == [["a"]]

@@ -28,7 +28,7 @@ class TestForwarded:
         refused = proxy.chat("gpt", {"X-A": "2"}, plain={"x-a": "1"})
         assert refused.status == 400
         assert "duplicate" in refused.error["message"]
-        assert proxy.provider.take() == []
+        assert proxy.taken() == []
 
     def test_without_extra_headers_nothing_changes(self, proxy: Proxy) -> None:
         """The request is the one without the callback, and nothing is counted."""
@@ -67,7 +67,7 @@ class TestBlocked:
             plain={"X-Forwarded-For": "EVIL", "OpenAI-Organization": "EVIL", "X-Real-IP": "EVIL"},
         )
         assert answer.status == 400  # the same name twice
-        assert proxy.provider.take() == []
+        assert proxy.taken() == []
         answer = proxy.chat(
             model,
             dict.fromkeys(("Authorization", "api-key", "x-api-key", "Host"), "EVIL"),
@@ -100,7 +100,7 @@ class TestBlocked:
         before = proxy.counts(contract.REQUESTS_TOTAL)
         for _ in range(20):
             assert proxy.chat("pair", {"X-A": "1", "X-B": "1"}).status == 200
-        received = proxy.provider.take()
+        received = proxy.taken()
         assert all(len(each.values("x-a")) + len(each.values("x-b")) == 1 for each in received)
         counted = grown(before, proxy.counts(contract.REQUESTS_TOTAL))
         assert sum(counted.values()) == 20
@@ -131,7 +131,7 @@ class TestRefused:
             assert word in answer.error["message"]
             assert "'strict'" in answer.error["message"]
             assert "EVIL-value" not in answer.body.decode()
-        assert proxy.provider.take() == []
+        assert proxy.taken() == []
 
     def test_the_deployment_stays_in_service(self, proxy: Proxy) -> None:
         """However many requests are rejected, the next one is served."""
@@ -148,7 +148,7 @@ class TestRefused:
     def test_a_streamed_request_is_refused_before_it_starts(self, proxy: Proxy) -> None:
         """The caller gets the status code."""
         assert proxy.chat("strict", {"X-Other": "1"}, stream=True).status == 403
-        assert proxy.provider.take() == []
+        assert proxy.taken() == []
 
 
 class TestAttempts:
@@ -158,7 +158,7 @@ class TestAttempts:
         """LiteLLM tries the failed deployment again."""
         before = proxy.counts(contract.REQUESTS_TOTAL)
         assert proxy.chat("flaky", {"X-A": "1", "Cookie": "EVIL"}, num_retries=2).status == 200
-        first, second = proxy.provider.take()
+        first, second = proxy.taken()
         assert first.values("x-a") == second.values("x-a") == ["1"]
         assert first.values("cookie") == second.values("cookie") == []
         assert grown(before, proxy.counts(contract.REQUESTS_TOTAL)) == {("filtered", "flaky"): 1}
@@ -167,7 +167,7 @@ class TestAttempts:
         """The second deployment has a policy of its own, and counts of its own."""
         before = proxy.counts(contract.REQUESTS_TOTAL)
         assert proxy.chat("failing", {"X-A": "1", "X-Operator": "EVIL"}).status == 200
-        *_, last = proxy.provider.take()
+        *_, last = proxy.taken()
         assert last.values("x-a") == ["1"]
         assert last.values("x-operator") == ["the-operators"]
         assert grown(before, proxy.counts(contract.REQUESTS_TOTAL)) == {("clean", "failing"): 1, ("filtered", "gpt"): 1}
@@ -195,4 +195,4 @@ class TestIdentity:
         """A key without a team gets 403, and nothing is sent."""
         answer = proxy.chat("identified", key=NOBODY)
         assert answer.status == 403
-        assert proxy.provider.take() == []
+        assert proxy.taken() == []

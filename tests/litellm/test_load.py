@@ -16,4 +16,4 @@ def test_a_providers_cookie_is_not_kept(proxy: Proxy) -> None:
     for model in ("cookie", "cookie-vllm", "cookie-claude"):
         for _ in range(2):
             assert proxy.chat(model).status == 200
-        assert all(received.values("cookie") == [] for received in proxy.provider.take()), model
+        assert all(received.values("cookie") == [] for received in proxy.taken()), model

@@ -56,12 +56,12 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 @pytest.mark.parametrize("headers", [None, {"X-A": "1"}], ids=["without extra headers", "with extra headers"])
 def test_a_call_carries_the_trace_and_nothing_else(proxy: Proxy, headers: dict[str, str] | None) -> None:
     """The call is in the caller's trace, whatever LiteLLM tries again."""
-    proxy.provider.take()
+    proxy.taken()
     for name in ("gpt", "claude", "vllm", "flaky"):
         assert proxy.chat(name, headers, plain=_CALLERS, num_retries=2).status == 200
     body = {"model": "gpt", "input": "hi", "extra_headers": headers}
     assert proxy.post("/v1/embeddings", body, _CALLERS).status == 200
-    received = [each for each in proxy.provider.take() if each.method == "POST"]
+    received = [each for each in proxy.taken() if each.method == "POST"]
     assert len(received) == 6
     for each in received:
         assert [value.split("-")[1] for value in each.values("traceparent")] == [_TRACE]
@@ -72,10 +72,10 @@ def test_a_pass_through_request_does_neither(proxy: Proxy) -> None:
     """LiteLLM writes the trace context of these by itself; a caller's own, prefixed, is blocked."""
     prefixed = {f"x-pass-{name}": value for name, value in _CALLERS.items()}
     body = {"model": "test-model", "messages": MESSAGES, "max_tokens": 5}
-    proxy.provider.take()
+    proxy.taken()
     for path in ("/custom", "/custom-forwarding", "/openai/v1/chat/completions", "/anthropic/v1/messages"):
         for callers in (_CALLERS, prefixed, {**_CALLERS, **prefixed}):
             assert proxy.post(path, body, callers).status == 200
-            (received,) = proxy.provider.take()
+            (received,) = proxy.taken()
             assert len(received.values("traceparent")) == 1, path
             assert b"EVIL" not in received.head, (path, received.head)
