@@ -6,7 +6,7 @@ Label values come from closed sets and from the operator's configuration, never 
 import logging
 import time
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from extra_headers.forwarding.policy.identity import IdentityHeaderResult, Ident
 
 from . import contract
 from .contract import METRICS
+from .deferred import Deferred, DeferredCounter, Increments
 from .remembered import remembered
 
 _log = logging.getLogger(__name__)
@@ -54,12 +55,15 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str) -> Counter:
-            return Counter(name, METRICS[name].help, METRICS[name].labels, registry=registry)
+            family = DeferredCounter(name, METRICS[name].help, METRICS[name].labels, registry=registry)
+            family.deferred = self.deferred
+            return family
 
         def info(name: str) -> Gauge:
             labels = METRICS[name].labels
             return Gauge(name, METRICS[name].help, labels, registry=registry, multiprocess_mode="livemax")
 
+        self.deferred = Deferred()
         self.counters = {name: counter(name) for name, metric in METRICS.items() if metric.kind == "counter"}
         self.decisions = self.counters[contract.DECISIONS_TOTAL]
         self.blocked_names = self.counters[contract.BLOCKED_NAMES_TOTAL]
@@ -94,25 +98,13 @@ def _installed_version() -> str:
         return "unknown"
 
 
-@dataclass(slots=True, eq=False)
-class _Counts:
-    """What requests with the same decisions add to the counters."""
-
-    request: Counter
-    forwarded: int
-    stopped: tuple[tuple[Reason, int], ...]
-    blocked: Mapping[tuple[Reason, str], int]
-    """By reason and header."""
-    blocked_names: tuple[tuple[Counter, int], ...] | None = None
-    """The series for it; None before the first request, because the disk of several workers may have no room for it."""
-
-
 class ProviderMetrics:
     """The series of one provider. Every combination of decision and reason exists from the start, at zero."""
 
     def __init__(self, metrics: Metrics, labels: ProviderLabels) -> None:
         provider = labels.provider
         self._provider = provider
+        self._deferred = metrics.deferred
         self._blocked_names = metrics.blocked_names
         self._by_reason = {
             reason: metrics.decisions.labels(provider, kind.value, reason.value)
@@ -122,7 +114,7 @@ class ProviderMetrics:
         self._allowed = self._by_reason[Reason.ALLOWED]
         self._requests = {outcome: metrics.requests.labels(provider, outcome.value) for outcome in Outcome}
         self._seconds = metrics.evaluation_seconds.labels(provider)
-        self._next_exemplar: dict[Reason, float] = {}
+        self._next_exemplar: dict[Counter, float] = {}
         metrics.policy_info.labels(
             provider, labels.provider_type, labels.policy, labels.on_blocked, labels.on_malformed
         ).set(1)
@@ -159,45 +151,41 @@ class ProviderMetrics:
                 its ids as an exemplar; one each second, since a scrape sees only the last.
 
         """
-        counts = remembered(self._counts, evaluation)
-        counts.request.inc()
         self._seconds.observe(seconds)
-        if counts.forwarded:
-            self._allowed.inc(counts.forwarded)
-        if not counts.stopped:
-            return
-        exemplars = self._exemplars(counts.stopped, context)
-        for reason, count in counts.stopped:
-            self._by_reason[reason].inc(count, exemplars.get(reason))
-        if counts.blocked_names is None:
-            counts.blocked_names = tuple(
-                (self._blocked_names.labels(self._provider, reason.value, header), count)
-                for (reason, header), count in counts.blocked.items()
-            )
-        for child, count in counts.blocked_names:
-            child.inc(count)
+        try:
+            increments = remembered(self._increments, evaluation)
+        except OSError:  # several workers, and their disk has no room for the series of a name
+            self._increments_without_names(evaluation).add()
+            raise
+        if increments.exemplified and (exemplars := self._exemplars(increments, context)):
+            increments.add(exemplars=exemplars)
+        else:
+            self._deferred.count(increments)
 
-    def _counts(self, evaluation: Evaluation) -> _Counts:
-        stopped = [d for d in evaluation.decisions if d.kind is not DecisionKind.FORWARDED]
-        blocked = [(d.reason, d.rule or contract.OTHER_HEADER) for d in stopped if d.kind is DecisionKind.BLOCKED]
-        return _Counts(
-            self._requests[evaluation.outcome],
-            len(evaluation.forwarded),
-            tuple(Tally(d.reason for d in stopped).items()),
-            Tally(blocked),
+    def _increments(self, evaluation: Evaluation) -> Increments:
+        counted = self._increments_without_names(evaluation)
+        names = Tally(
+            (d.reason.value, d.rule or contract.OTHER_HEADER)
+            for d in evaluation.decisions
+            if d.kind is DecisionKind.BLOCKED
         )
+        by_name = [(self._blocked_names.labels(self._provider, *name), amount) for name, amount in names.items()]
+        return Increments((*counted.amounts, *by_name), counted.exemplified)
 
-    def _exemplars(
-        self, stopped: Iterable[tuple[Reason, int]], context: SpanContext | None
-    ) -> dict[Reason, dict[str, str]]:
-        """Return an exemplar for each reason that has had none within the last second."""
-        if context is None or not context.trace_flags.sampled:
-            return {}
+    def _increments_without_names(self, evaluation: Evaluation) -> Increments:
+        stopped = Tally(self._by_reason[d.reason] for d in evaluation.decisions if d.kind is not DecisionKind.FORWARDED)
+        forwarded = {self._allowed: len(evaluation.forwarded)} if evaluation.forwarded else {}
+        amounts = {self._requests[evaluation.outcome]: 1, **forwarded, **stopped}
+        return Increments(tuple(amounts.items()), tuple(stopped))
+
+    def _exemplars(self, increments: Increments, context: SpanContext | None) -> dict[Counter, dict[str, str]]:
+        """Return an exemplar for each series of blocked or malformed headers that has had none in the last second."""
         now = time.monotonic()
-        due = [reason for reason, _ in stopped if now >= self._next_exemplar.get(reason, now)]
-        if not due:
+        if now < increments.next_exemplar or context is None or not context.trace_flags.sampled:
             return {}
+        due = [series for series in increments.exemplified if now >= self._next_exemplar.get(series, now)]
         self._next_exemplar.update(dict.fromkeys(due, now + _EXEMPLAR_SECONDS))
+        increments.next_exemplar = min(map(self._next_exemplar.__getitem__, increments.exemplified))
         ids = {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
         return dict.fromkeys(due, ids)
 

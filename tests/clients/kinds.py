@@ -78,6 +78,7 @@ def counted(extra_headers: ExtraHeaders) -> dict[str, float]:
     """
     metrics = Metrics.in_registry()
     assert metrics is not None
+    metrics.deferred.add()
     return {
         values[-1]: total
         for counter in (metrics.decisions, metrics.requests)
