@@ -21,11 +21,12 @@ class RateLimit:
         """Return how many were held back since the last one admitted; None if this one is held back, too."""
         with self._lock:
             now = self._clock()
-            self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
+            tokens = self._tokens + (now - self._filled_at) * self._per_second
             self._filled_at = now
-            if self._tokens < 1:
+            if tokens < 1:
+                self._tokens = tokens
                 self._suppressed += 1
                 return None
-            self._tokens -= 1
+            self._tokens = min(self._burst, tokens) - 1
             suppressed, self._suppressed = self._suppressed, 0
             return suppressed

@@ -94,7 +94,7 @@ def _with_values(
                 faults.append((position, Reason.VALUE))
             else:
                 forwarded[names[position]] = value
-    if sum(map(len, forwarded)) + sum(map(len, forwarded.values())) > limits.max_total_bytes:
+    if len("".join(forwarded)) + len("".join(forwarded.values())) > limits.max_total_bytes:
         found = {position for position, _ in faults}
         faults += [
             (position, Reason.TOO_LARGE)
