@@ -1,8 +1,8 @@
 """Adds what requests with equal decisions count to the Prometheus counters together, when someone reads these.
 
-A request with ten headers increments nine series, which costs as much as deciding on the headers. What is read is
-exact, because reading adds first. Where other processes read the series (`PROMETHEUS_MULTIPROC_DIR`), nobody here knows
-when, so each request is added at once.
+A request with four stopped headers increments nine series, which costs as much as deciding on them. What is read is
+exact, because reading adds first. Where the series are in files that other processes read
+(`PROMETHEUS_MULTIPROC_DIR`), each request is added at once.
 """
 
 import threading
@@ -47,6 +47,7 @@ class Deferred:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Increments] = []
+        # prometheus-client chooses a file instead of memory when it is imported.
         self._at_once = values.ValueClass is not values.MutexValue
 
     def __len__(self) -> int:

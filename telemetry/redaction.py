@@ -6,21 +6,22 @@ encoded or changed ones.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import Span, Status
 
 from . import contract
 
+_CALLS = "_extra_headers_redactions"
 _COVERED = "_extra_headers_covered"
 _PREFIXES = (contract.HTTP_REQUEST_HEADER_PREFIX, contract.HTTP_RESPONSE_HEADER_PREFIX)
 _MIN_CHARACTERS_IN_TEXT = 6
 """A shorter value would be found in the line numbers and words of any exception."""
 
 
-def redact(span: Span, names: Iterable[str], values: Iterable[str] = ()) -> None:
+def redact(span: Span, names: Collection[str], values: Collection[str] = ()) -> None:
     """Overwrite headers in a span's attributes, those that are there and those that will be set.
 
     Args:
@@ -32,12 +33,11 @@ def redact(span: Span, names: Iterable[str], values: Iterable[str] = ()) -> None
     state: dict[str, Any] | None = getattr(span, "__dict__", None)
     if state is None:
         return
-    if _COVERED not in state:
+    if _CALLS not in state:
         # Methods set on the span would refer to it, and a cycle leaves every span to the garbage collector.
         object.__setattr__(span, "__class__", _redacting(type(span)))
-        state[_COVERED] = []
-    # Not looked at before it matters, because most spans have no captured header and no exception.
-    state[_COVERED].append((names, values))
+        state[_CALLS] = []
+    state[_CALLS].append((names, values))
     # Reading attributes is the SDK's; the API can only write them.
     attributes: Any = getattr(span, "attributes", None)
     if attributes is not None and _may_have_captured(attributes := attributes.copy()):  # iterating the SDK's is slow
@@ -74,18 +74,40 @@ def _redacting(of: Any) -> type:
     return type(of.__name__, (of,), {"__slots__": (), **{method.__name__: method for method in methods}})
 
 
+class _Covered(NamedTuple):
+    """What a span must not show."""
+
+    calls: int
+    """Of `redact` for the span."""
+    names: frozenset[str]
+    values: frozenset[str]
+    whole: re.Pattern[str] | None
+    """A value that is not within a longer word or number: `1` is not part of `content-length: 21`."""
+
+
+def _covered(span: Any) -> _Covered:
+    """Return what a span must not show: only where it matters, because most have no captured header or exception."""
+    state = span.__dict__
+    calls = state[_CALLS]
+    covered: _Covered | None = state.get(_COVERED)
+    if covered is None or covered.calls != len(calls):
+        names = frozenset(_comparable(name) for names, _ in calls for name in names)
+        values = frozenset(value for _, values in calls for value in values if value)
+        alternatives = "|".join(map(re.escape, values))
+        whole = re.compile(f"(?<![A-Za-z0-9])(?:{alternatives})(?![A-Za-z0-9])") if values else None
+        covered = state[_COVERED] = _Covered(len(calls), names, values, whole)
+    return covered
+
+
 def _redacted(span: Any, key: str, value: Any) -> Any:
     """Return what a header's attribute may show: nothing, if its name is covered or a value is part of it."""
     if not key.startswith(_PREFIXES):
         return value
-    name = _comparable(key.removeprefix(next(prefix for prefix in _PREFIXES if key.startswith(prefix))))
-    if any(name in map(_comparable, names) for names, _ in span.__dict__[_COVERED]):
-        return [contract.REDACTED]
-    # Not within a longer word or number: `1` is not part of `content-length: 21`.
-    alternatives = "|".join(map(re.escape, _values(span)))
+    name = key.removeprefix(next(prefix for prefix in _PREFIXES if key.startswith(prefix)))
+    covered = _covered(span)
     texts = [value] if isinstance(value, str) else value
-    if alternatives and any(
-        re.search(f"(?<![A-Za-z0-9])(?:{alternatives})(?![A-Za-z0-9])", text) for text in texts if isinstance(text, str)
+    if _comparable(name) in covered.names or (
+        covered.whole is not None and any(isinstance(text, str) and covered.whole.search(text) for text in texts)
     ):
         return [contract.REDACTED]
     return value
@@ -96,14 +118,10 @@ def _without_values[T](span: Any, text: T) -> T | str:
     if not isinstance(text, str):
         return text
     shown: str = text
-    for value in sorted(_values(span), key=len, reverse=True):
+    for value in sorted(_covered(span).values, key=len, reverse=True):
         if len(value) >= _MIN_CHARACTERS_IN_TEXT:
             shown = shown.replace(value, contract.REDACTED)
     return shown
-
-
-def _values(span: Any) -> set[str]:
-    return {value for _, values in span.__dict__[_COVERED] for value in values if value}
 
 
 def _may_have_captured(attributes: Iterable[str]) -> bool:
