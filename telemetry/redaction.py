@@ -35,7 +35,10 @@ def redact(span: Span, names: Collection[str], values: Collection[str] = ()) -> 
         return
     if _CALLS not in state:
         # Methods set on the span would refer to it, and a cycle leaves every span to the garbage collector.
-        object.__setattr__(span, "__class__", _redacting(type(span)))
+        try:
+            object.__setattr__(span, "__class__", _redacting(type(span)))
+        except TypeError:  # nothing may be derived from it: of no SDK, and not worth a request
+            return
         state[_CALLS] = []
     state[_CALLS].append((names, values))
     # Reading attributes is the SDK's; the API can only write them.

@@ -285,6 +285,29 @@ class TestRedaction:
 
         assert "secret" not in repr([(ended.attributes, ended.events) for ended in tracing.spans])
 
+    @pytest.mark.parametrize("layout", [{}, {"__slots__": ("__dict__",)}, {"__slots__": ("__dict__", "__weakref__")}])
+    def test_spans_of_other_sdks(self, layout: dict[str, tuple[str, ...]]) -> None:
+        """Spans of any class that can take an attribute are covered, and remain of that class."""
+        written: dict[str, Any] = {}
+        base = type("Base", (), {"__slots__": ()})
+        other = type("Other", (base,), {**layout, "set_attribute": lambda _, key, value: written.update({key: value})})
+        span = other()
+        redact(span, ["X-Tenant"], ["secret-1"])
+        span.set_attribute(f"{contract.HTTP_REQUEST_HEADER_PREFIX}x_tenant", ["secret-1"])
+
+        assert isinstance(span, other)
+        assert type(span).__name__ == "Other"
+        assert list(written.values()) == [["[REDACTED]"]]
+
+    def test_a_span_of_a_class_without_subclasses(self) -> None:
+        """It costs no request."""
+
+        class Closed:
+            def __init_subclass__(cls) -> None:
+                raise TypeError
+
+        redact(Closed(), ["X-Tenant"])  # type: ignore[arg-type]
+
     def test_a_span_that_has_ended_is_freed(self) -> None:
         """At once, without the garbage collector, which would find thousands of spans a minute."""
         span = TracerProvider().get_tracer("test").start_span("server")
