@@ -62,6 +62,8 @@ providers:
       extra_headers: {allow: ["x tenant"]}
 """
 _WIDTH = 100
+_EVERY = 2
+"""Seconds between the readings of the picture of watch."""
 # The picture names no font of another site: the reader's own monospaced one is as good.
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
@@ -123,18 +125,17 @@ def watch() -> str:
         file.write_text(json.dumps(policies), encoding="utf-8")
         command = [sys.executable, "-m", "tests.dashboards.exporter", str(port), str(file)]
         address = f"http://127.0.0.1:{port}"
-        began, started = time.time(), time.monotonic()
+        began = time.mktime((2026, 11, 27, 12, 0, 0, 0, 0, -1))  # shown as a local time
         with ServerProcess("exporter", command, f"{address}/metrics", Path(folder) / "log"):
             state = Watch((Endpoint(f"{address}/metrics"),))
             reader = Reader(f"{address}/metrics")
-            state = state.after(time.monotonic() - started, read_all([reader], time.sleep))
+            state = state.after(0, read_all([reader], time.sleep))
             for provider, headers, times in requests:
                 body = json.dumps({"provider": provider, "headers": headers, "times": times}).encode()
                 urllib.request.urlopen(f"{address}/evaluate", body, timeout=10).close()  # noqa: S310 - ours
-            time.sleep(2)
-            state = state.after(time.monotonic() - started, read_all([reader], time.sleep))
+            state = state.after(_EVERY, read_all([reader], time.sleep))
         console = Console(record=True, width=_WIDTH, height=26, file=io.StringIO())
-        console.print(View(state, began).screen(time.monotonic() - started, 2, console.size))
+        console.print(View(state, began).screen(_EVERY, _EVERY, console.size))
     text = console.export_svg(title="extra-headers watch", code_format=_FORMAT, unique_id="terminal")
     return text.replace(str(port), "9464") + "\n"
 

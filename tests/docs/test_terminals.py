@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.docs.terminals import COMMANDS, IMAGES, drawn, words
+from tests.docs.terminals import COMMANDS, IMAGES, drawn, watch, words
 
 
 @pytest.mark.parametrize("picture", COMMANDS)
@@ -11,6 +11,11 @@ def test_a_picture_shows_what_the_command_prints(picture: str) -> None:
     shown = words((IMAGES / picture).read_text(encoding="utf-8"))
     assert len(shown) > 20
     assert shown - words(drawn(picture)) == set()
+
+
+def test_the_picture_of_watch_is_what_it_prints() -> None:
+    """Its numbers are of fixed traffic in a fixed time, so that drawing it anew changes nothing."""
+    assert (IMAGES / "watch.svg").read_text(encoding="utf-8") == watch()
 
 
 def test_every_picture_is_on_a_page() -> None:
