@@ -15,7 +15,7 @@ from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.util.types import AttributeValue
 
-from benchmarks.sidebyside import Row, at_most, measure
+from benchmarks.sidebyside import Row, measure
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.telemetry import audit
 from extra_headers.telemetry.contract import LOGGER_AUDIT
@@ -29,13 +29,13 @@ VALUES: Mapping[str, Callable[[int], str]] = {
     "8-character values": lambda i: f"value-{i:02d}",
 }
 REFERENCE = "build_forwarded_headers"
-COMPARED = {
-    "evaluate 10 clean headers": 0.33,
-    "evaluate 10 headers, 3 blocked, 1 malformed": 0.6,
-    "evaluate + counters + span attributes, 10 clean headers": 1.0,
-    "evaluate + counters + span attributes, 10 headers, 3 blocked, 1 malformed": 1.0,
-}
-"""What is compared with the reference, and the ratio that it must not exceed."""
+COMPARED = (
+    "evaluate 10 clean headers",
+    "evaluate 10 headers, 3 blocked, 1 malformed",
+    "evaluate + counters + span attributes, 10 clean headers",
+    "evaluate + counters + span attributes, 10 headers, 3 blocked, 1 malformed",
+)
+"""What is compared with the reference. The targets are for instructions, which other work does not change."""
 # As the ASGI instrumentation starts it.
 _SERVER_ATTRIBUTES: Mapping[str, AttributeValue] = {
     "http.scheme": "http",
@@ -60,8 +60,8 @@ def rows() -> Iterator[Row]:
     requests = Requests()
     for kind in VALUES:
         timings = measure(ten_headers(kind, requests), requests.prepare)
-        for what, ratio in COMPARED.items():
-            yield at_most(ratio, f"{what}, {kind}", "us", timings[what], timings[REFERENCE])
+        for what in COMPARED:
+            yield Row(f"{what}, {kind}", "us", timings[what], timings[REFERENCE])
     yield from _more_and_more()
 
 
