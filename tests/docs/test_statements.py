@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks import scaling
 from extra_headers.forwarding import Policy, evaluate
 from extra_headers.forwarding.cli.app import commands
 from extra_headers.forwarding.policy.decision import REASONS, DecisionKind, Evaluation, Outcome, Reason
@@ -117,3 +118,16 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     """A reader who types a command from a sentence gets no error."""
     named = set(re.findall(r"`extra-headers ([a-z]+)", page.read_text(encoding="utf-8")))
     assert named <= commands.commands.keys()
+
+
+def test_the_figures_of_scaling() -> None:
+    """Series and bytes of spans are counted anew: `python -m benchmarks.scaling` prints the tables."""
+    table = list(rows(ROOT / "docs" / "scaling.md"))
+    series = {row["a provider"]: row["series"] for row in table if "a provider" in row}
+    spans = {
+        row["a request with"]: (row["bytes on its span"], row["on each CLIENT span"])
+        for row in table
+        if "a request with" in row
+    }
+    assert series == {what: f"{count:,}" for what, count, *_ in scaling.of_providers(1)}
+    assert spans == {what: (f"{server:,}", f"{client:,}") for what, server, client in scaling.of_requests()}
