@@ -42,8 +42,10 @@ def redact(span: Span, names: Collection[str], values: Collection[str] = ()) -> 
         state[_CALLS] = []
     state[_CALLS].append((names, values))
     # Reading attributes is the SDK's; the API can only write them.
-    attributes: Any = getattr(span, "attributes", None)
-    if attributes is not None and _may_have_captured(attributes := attributes.copy()):  # iterating the SDK's is slow
+    attributes: Any = getattr(span, "attributes", None) or {}
+    if hasattr(attributes, "copy"):
+        attributes = attributes.copy()  # to iterate the SDK's is slow
+    if _may_have_captured(attributes):
         for key in [key for key in attributes if key.startswith(_PREFIXES)]:
             span.set_attribute(key, attributes[key])
 

@@ -2,6 +2,7 @@
 
 import importlib
 import weakref
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -298,6 +299,31 @@ class TestRedaction:
         assert isinstance(span, other)
         assert type(span).__name__ == "Other"
         assert list(written.values()) == [["[REDACTED]"]]
+
+    def test_attributes_that_are_a_plain_mapping(self) -> None:
+        """Captured headers that a span of another SDK already has are overwritten, too."""
+        key = f"{contract.HTTP_REQUEST_HEADER_PREFIX}x_tenant"
+        written: dict[str, Any] = {}
+
+        class Attributes(Mapping[str, Any]):
+            def __getitem__(self, name: str) -> Any:
+                return {key: ["secret-1"], "other": "kept"}[name]
+
+            def __iter__(self) -> Iterator[str]:
+                return iter((key, "other"))
+
+            def __len__(self) -> int:
+                return 2
+
+        class Other:
+            attributes = Attributes()
+
+            def set_attribute(self, key: str, value: Any) -> None:
+                written[key] = value
+
+        redact(Other(), ["X-Tenant"])  # type: ignore[arg-type]
+
+        assert written == {key: ["[REDACTED]"]}
 
     def test_a_span_of_a_class_without_subclasses(self) -> None:
         """It costs no request."""
