@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 from opentelemetry.util.types import AttributeValue
 
-from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation
+from extra_headers.forwarding.policy.decision import Decision, DecisionKind, Evaluation, Outcome
 from extra_headers.forwarding.policy.identity import IdentityHeaders
 
 from . import contract
@@ -57,7 +57,7 @@ class AuditLog:
 
         """
         rejected = identity_headers is not None and identity_headers.rejected
-        clean = not rejected and (evaluation is None or len(evaluation.forwarded) == len(evaluation.decisions))
+        clean = not rejected and (evaluation is None or evaluation.outcome is Outcome.CLEAN)
         if clean and not self._every_request:
             return
         if (suppressed := (self._clean_limit if clean else self._limit).admit()) is None:

@@ -50,8 +50,9 @@ class Deferred:
         # prometheus-client chooses a file instead of memory when it is imported.
         self._at_once = values.ValueClass is not values.MutexValue
 
-    def __len__(self) -> int:
-        """Return how many different increments wait."""
+    @property
+    def waiting(self) -> int:
+        """How many different increments wait."""
         return len(self._waiting)
 
     def count(self, increments: Increments) -> None:

@@ -147,7 +147,7 @@ class Recorder:
         return spans.shadow_attributes(live, candidate, self._labels.shadow or "")
 
     def _fail_open[**P, T](self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Run a step; where each request runs it, it has its own `try`, which costs a tenth of this."""
+        """Run a step. The steps of each request have a `try` of their own, which is cheaper."""
         try:
             return step(*args, **kwargs)
         except Exception:

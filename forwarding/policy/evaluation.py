@@ -94,6 +94,7 @@ def _with_values(
                 faults.append((position, Reason.VALUE))
             else:
                 forwarded[names[position]] = value
+    # To join them is faster than to add up their lengths.
     if len("".join(forwarded)) + len("".join(forwarded.values())) > limits.max_total_bytes:
         found = {position for position, _ in faults}
         faults += [
